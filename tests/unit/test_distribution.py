@@ -1,0 +1,177 @@
+"""FD, KID, precision and recall: against closed forms, and against torch-fidelity run from images."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.linalg import sqrtm
+
+from selfloop import distribution
+from selfloop.distribution import frechet_distance, kid, precision_recall, statistics
+from selfloop.errors import UserError
+
+
+def fd(a, b):
+    return frechet_distance(statistics(a), statistics(b))
+
+
+def gaussians(seed, n=400, m=300, d=6):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, d)), 1.3 * rng.standard_normal((m, d)) @ rng.standard_normal((d, d)) + 0.5
+
+
+def test_fd_in_one_dimension():
+    a, b = np.random.default_rng(0).standard_normal((50, 1)), np.random.default_rng(1).standard_normal((60, 1)) * 3 + 2
+    expected = (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2
+    assert fd(a, b) == pytest.approx(expected, rel=1e-12)
+
+
+def test_fd_against_scipy():
+    a, b = gaussians(0)
+    first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    overlap = np.trace(sqrtm(first @ second)).real
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(first) + np.trace(second) - 2 * overlap
+    assert fd(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_fd_of_a_set_with_itself_and_of_a_shift():
+    a, _ = gaussians(1)
+    assert fd(a, a) == pytest.approx(0, abs=1e-9)
+    assert fd(a, a + 2.0) == pytest.approx(4.0 * a.shape[1], rel=1e-9)
+    assert fd(a, 3.0 * a) == pytest.approx(fd(3.0 * a, a), rel=1e-9)
+
+
+def test_fd_sums_in_float64():
+    """float32 features far from the origin: float32 sums would lose the covariance (1e-7 * 1e4^2 = 10)."""
+    a, b = (x.astype(np.float32) + np.float32(1e4) for x in gaussians(2))
+    assert fd(a, b) == pytest.approx(fd(a.astype(np.float64) - 1e4, b.astype(np.float64) - 1e4), rel=1e-6)
+
+
+def slow_kid(x, y):
+    d = x.shape[1]
+    total = 0.0
+    for own in (x, y):
+        n = len(own)
+        pairs = [(own[i] @ own[j] / d + 1) ** 3 for i in range(n) for j in range(n) if i != j]
+        total += np.mean(pairs)
+    return total - 2.0 * np.mean([(a @ b / d + 1) ** 3 for a in x for b in y])
+
+
+def test_kid_of_the_whole_sets_against_a_loop():
+    a, b = gaussians(3, 30, 30)
+    mean, std = kid(a, b, subsets=3, subset_size=30, seed=0)
+    assert mean == pytest.approx(slow_kid(a, b), rel=1e-10)
+    assert std == pytest.approx(0, abs=1e-10), "every subset is the whole"
+
+
+@pytest.mark.parametrize(("subsets", "size"), [(20, 50), (7, 300), (1, 2)])
+def test_kid_equals_torch_fidelity_on_its_subsets(monkeypatch, subsets, size):
+    """All subsets at once, in several blocks of rows, against torch-fidelity's function: equal to rounding."""
+    a, b = (x.astype(np.float32) for x in gaussians(4))
+    monkeypatch.setattr(distribution, "_KERNEL_ROWS", 64)
+    at_once = kid(a, b, subsets=subsets, subset_size=size, seed=2**32 + 5)
+    monkeypatch.setattr(distribution, "_ONE_KERNEL", 1)
+    assert at_once == pytest.approx(kid(a, b, subsets=subsets, subset_size=size, seed=5), rel=1e-9, abs=1e-9)
+
+
+def test_kid_depends_on_the_seed_alone():
+    a, b = gaussians(5)
+    first = kid(a, b, subsets=5, subset_size=40, seed=1)
+    np.random.seed(0)  # the global state has no part in it
+    assert kid(a, b, subsets=5, subset_size=40, seed=1) == first
+    assert kid(a, b, subsets=5, subset_size=40, seed=2) != first
+
+
+def test_kid_is_unbiased():
+    """Two samples of one distribution: mean 0 within four standard errors over 30 pairs."""
+    values = []
+    for seed in range(30):
+        a, b = np.random.default_rng(seed).standard_normal((2, 200, 4))
+        values.append(kid(a, b, subsets=1, subset_size=200, seed=0)[0])
+    assert abs(np.mean(values)) < 4 * np.std(values, ddof=1) / math.sqrt(30)
+
+
+def test_precision_falls_with_outliers_and_recall_with_a_lost_mode():
+    rng = np.random.default_rng(6)
+    real = np.concatenate([rng.standard_normal((200, 3)), rng.standard_normal((200, 3)) + 20])
+    one_mode, outliers = rng.standard_normal((400, 3)), np.concatenate([real[:300], rng.standard_normal((100, 3)) + 99])
+    precision, recall = precision_recall(one_mode, real)
+    assert precision > 0.9 and recall < 0.6, f"a lost mode costs recall: {precision}, {recall}"
+    precision, recall = precision_recall(outliers, real)
+    assert precision == 0.75 and recall > 0.7, f"a quarter of outliers costs precision: {precision}, {recall}"
+
+
+def slow_precision_recall(samples, real, k):
+    def inside(items, centres):
+        radii = [np.sort(np.linalg.norm(centres - c, axis=1))[k] for c in centres]
+        return np.mean([any(np.linalg.norm(x - c) <= r for c, r in zip(centres, radii, strict=True)) for x in items])
+
+    return inside(samples, real), inside(real, samples)
+
+
+@pytest.mark.parametrize("whole", [10, 10_000])
+def test_precision_recall_against_loops(monkeypatch, whole):
+    monkeypatch.setattr(distribution, "_WHOLE_MATRIX", whole)
+    a, b = gaussians(7, 120, 90, 3)
+    assert precision_recall(a, b, k=2) == pytest.approx(slow_precision_recall(a, b, 2), abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def calculated():
+    """torch-fidelity's calculate_metrics from images, with an extractor that flattens them; and the features."""
+    import torch
+    import torch_fidelity
+
+    class Flatten(torch_fidelity.FeatureExtractorBase):
+        def __init__(self, name, features_list, **_):
+            super().__init__(name, features_list)
+
+        @staticmethod
+        def get_provided_features_list():
+            return ("flat",)
+
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric):
+            return "flat"
+
+        def forward(self, x):
+            return (x.flatten(1).float() / 255,)
+
+    class Images(torch.utils.data.Dataset):
+        def __init__(self, seed, n, high):
+            self.images = np.random.default_rng(seed).integers(0, high, (n, 3, 2, 2), dtype=np.uint8)
+
+        def __len__(self):
+            return len(self.images)
+
+        def __getitem__(self, i):
+            return torch.from_numpy(self.images[i])
+
+    torch_fidelity.register_feature_extractor("flatten", Flatten)
+    sets = Images(0, 90, 200), Images(1, 80, 256)
+    result = torch_fidelity.calculate_metrics(
+        input1=sets[0], input2=sets[1], feature_extractor="flatten", fid=True, kid=True, prc=True, kid_subsets=10,
+        kid_subset_size=50, rng_seed=3, cuda=False, cache=False, verbose=False,
+    )  # fmt: skip
+    return result, *(s.images.reshape(len(s), -1).astype(np.float32) / np.float32(255) for s in sets)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_equal_to_calculate_metrics(calculated):
+    """Its float32 sums are ours in float64, so equality is to float32 rounding."""
+    result, samples, real = calculated
+    assert fd(samples, real) == pytest.approx(result["frechet_inception_distance"], rel=1e-5)
+    mean, std = kid(samples, real, subsets=10, subset_size=50, seed=3)
+    assert mean == pytest.approx(result["kernel_inception_distance_mean"], abs=1e-6)
+    assert std == pytest.approx(result["kernel_inception_distance_std"], abs=1e-6)
+    assert precision_recall(samples, real) == (result["precision"], result["recall"])
+
+
+def test_mistakes():
+    a, b = gaussians(8, 10, 8)
+    with pytest.raises(UserError, match="a covariance needs at least 2 items, there are 1"):
+        statistics(a[:1])
+    with pytest.raises(UserError, match=r"KID subsets of 9 do not fit 10 samples against 8 real images.*2..8, or null"):
+        kid(a, b, subsets=2, subset_size=9, seed=0)
+    with pytest.raises(UserError, match="k = 8 need more than 8 items in each set, there are 8"):
+        precision_recall(a, b, k=8)

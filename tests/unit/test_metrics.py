@@ -1,0 +1,348 @@
+"""The rows of metrics.json and fid.json, and evaluate.py run as a program."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selfloop import metrics
+from selfloop.contracts import make_table
+from selfloop.distribution import frechet_distance, kid, precision_recall, statistics
+from selfloop.embedded import Embedded, first_rows, lookup, read_spaces
+from selfloop.entropy import FLOOR, entropy
+from selfloop.errors import UserError
+from selfloop.evaluation import evaluate
+from selfloop.files import read_table, write_table
+from selfloop.metrics import Options, distance_label, fid_record, small_sample_warning
+from selfloop.replicates import averaged_neighbour_rows, gaussian_frechet_distance, moment_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = {
+    "fd", "kid", "precision", "recall", "entropy_train", "entropy_train_distinct", "duplicates_train",
+    "entropy_samples", "gs", "gs_heldout", "memorised_fraction", "memorised_fraction_merged",
+    "near_duplicate_fraction", "trace_cov_train", "trace_cov_samples", "real_share",
+}  # fmt: skip
+INFO = {"extractor": "pixels", "weights_sha256": "none", "preprocessing": "none"}
+
+
+def write(path, name, values, generation=0, replicate=None, first=0, **info):
+    ids = [f"{name}-{i:06d}" for i in range(first, first + len(values))]
+    table = make_table("embeddings", sample_id=ids, generation=[generation] * len(values), replicate=replicate,
+                       embedding=values)  # fmt: skip
+    write_table(path, table, "embeddings", INFO | info)
+    return ids
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Real, held-out and generated features with a training set of both real and generated rows; 0 and 1 are copies."""
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.standard_normal((n, 5)).astype(np.float32)
+              for name, n in (("real", 60), ("heldout", 40), ("g1", 50), ("g2", 70))}  # fmt: skip
+    arrays["g1"][1] = arrays["g1"][0]
+    write(tmp_path / "real.parquet", "real", arrays["real"])
+    write(tmp_path / "heldout.parquet", "real", arrays["heldout"], first=60)
+    write(tmp_path / "g1.parquet", "g1", arrays["g1"], 1)
+    write(tmp_path / "g2.parquet", "g2", arrays["g2"], 2)
+    ids = [f"g1-{i:06d}" for i in (4, 0, 1, 7, *range(20, 40))] + [f"real-{i:06d}" for i in (59, 3)]
+    generation = [1] * 24 + [0] * 2
+    table = make_table("training_set", sample_id=ids, generation=generation, index=[0] * 26)
+    write_table(tmp_path / "training_set.parquet", table, "training_set")
+    arrays["training"] = np.concatenate([arrays["g1"][[4, 0, 1, 7, *range(20, 40)]], arrays["real"][[59, 3]]])
+    return tmp_path, arrays
+
+
+def read_all(folder, space="pixels"):
+    files = {"samples": ["g2"], "real": ["real"], "heldout": ["heldout"], "pool": ["g1", "real"]}
+    files = {name: [f"{space}={folder}/{stem}.parquet" for stem in stems] for name, stems in files.items()}
+    sets = read_spaces(files, [space])
+    sets["samples"] = {space: first_rows(sets["samples"][space], 30, "generation 2")}
+    return sets, read_table(folder / "training_set.parquet", "training_set")
+
+
+def by_name(rows):
+    keys = [(r["metric"], r["space"], r["distance"]) for r in rows]
+    assert len(set(keys)) == len(keys), "one metric twice"
+    return {r["metric"]: r for r in rows}
+
+
+def test_every_metric_of_the_contract(images):
+    folder, arrays = images
+    sets, training_set = read_all(folder)
+    options = Options(kid_subsets=4, near_duplicate_threshold={"pixels": 0.8}, seed=9)
+    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], options))
+    assert set(rows) >= CONTRACT
+    assert set(rows) - CONTRACT == {"fd_heldout", "fd_real", "kid_std", "near_duplicate_threshold", "merged_train"}
+    g, d, real, heldout = arrays["g2"][:30], arrays["training"], arrays["real"], arrays["heldout"]
+    expected = {
+        "fd": (frechet_distance(statistics(g), statistics(real)), 30, 60),
+        "fd_heldout": (frechet_distance(statistics(g), statistics(heldout)), 30, 40),
+        "fd_real": (frechet_distance(statistics(heldout), statistics(real)), 40, 60),
+        "kid": (kid(g, real, subsets=4, subset_size=30, seed=9)[0], 30, 60),
+        "kid_std": (kid(g, real, subsets=4, subset_size=30, seed=9)[1], 30, 60),
+        "precision": (precision_recall(g, real)[0], 30, 60),
+        "recall": (precision_recall(g, real)[1], 30, 60),
+        "entropy_train": (entropy(d, floor=FLOOR), 26, None),
+        "entropy_train_distinct": (entropy(np.delete(d, 2, axis=0)), 25, None),
+        "duplicates_train": (1, 26, None),
+        "entropy_samples": (entropy(g, floor=FLOOR), 30, None),
+        "gs": (np.linalg.norm(g[:, None] - d, axis=2).min(axis=1).mean(), 30, 26),
+        "gs_heldout": (np.linalg.norm(heldout[:, None] - d, axis=2).min(axis=1).mean(), 40, 26),
+        "trace_cov_train": (np.trace(np.cov(d, rowvar=False)), 26, None),
+        "trace_cov_samples": (np.trace(np.cov(g, rowvar=False)), 30, None),
+        "real_share": (2 / 26, 26, None),
+        "near_duplicate_threshold": (0.8, 0, None),
+    }
+    for name, (value, n, n_reference) in expected.items():
+        assert rows[name]["value"] == pytest.approx(value, rel=1e-6), name
+        assert (rows[name]["n"], rows[name]["n_reference"]) == (n, n_reference), name
+    assert rows["merged_train"]["value"] >= 1, "the copy is merged"
+    assert rows["memorised_fraction_merged"]["n_reference"] == 26 - rows["merged_train"]["value"]
+
+
+def test_heldout_as_the_reference(images):
+    sets, training_set = read_all(images[0])
+    rows = by_name(evaluate(sets, training_set, ["pixels"], [], Options(reference="heldout", kid_subsets=2)))
+    default = by_name(evaluate(sets, training_set, ["pixels"], [], Options(kid_subsets=2)))
+    assert rows["fd"]["value"] == default["fd_heldout"]["value"]
+    assert rows["fd_train"]["value"] == default["fd"]["value"]
+    assert rows["fd_real"] == default["fd_real"]
+    assert rows["precision"]["n_reference"] == 40
+    assert "gs" not in rows, "no neighbours were asked for"
+
+
+def test_without_heldout(images):
+    sets, training_set = read_all(images[0])
+    sets["heldout"] = {}
+    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], Options(kid_subsets=2)))
+    assert not {"gs_heldout", "fd_heldout", "fd_real"} & set(rows)
+    with pytest.raises(UserError, match=r"evaluate\.reference is heldout, but there are no held-out images"):
+        evaluate(sets, training_set, ["pixels"], [], Options(reference="heldout"))
+
+
+def test_gs_as_mse_says_so(images):
+    sets, training_set = read_all(images[0])
+    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], Options(gs_distance="mse", kid_subsets=2)))
+    assert rows["gs"]["distance"] == rows["gs_heldout"]["distance"] == "mse"
+    assert rows["entropy_train"]["distance"] == "l2"
+
+
+def test_each_pair_of_sets_is_searched_once(images, monkeypatch):
+    """Samples among the training set, the training set among itself, the samples, the held-out: four searches."""
+    searches = []
+    for name in ("nearest", "nearest_others"):
+        original = getattr(metrics, name)
+        monkeypatch.setattr(metrics, name, lambda *a, o=original, **k: searches.append(1) or o(*a, **k))
+    rng = np.random.default_rng(1)
+    samples, training, heldout = rng.standard_normal((3, 40, 6)).astype(np.float32)
+    metrics.neighbour_rows("x", samples, training, heldout, 0.1, Options())
+    assert len(searches) == 4
+
+
+def test_a_training_set_of_one_image_has_no_value_for_distinct_rows():
+    rng = np.random.default_rng(2)
+    training = np.tile(rng.standard_normal((1, 4)).astype(np.float32), (10, 1))
+    rows = by_name(metrics.neighbour_rows("x", rng.standard_normal((5, 4)), training, None, 0.1, Options()))
+    assert rows["entropy_train_distinct"]["value"] is None and rows["entropy_train_distinct"]["n"] == 1
+    assert rows["duplicates_train"]["value"] == 9 and rows["trace_cov_train"]["value"] == 0
+    assert np.isfinite(rows["entropy_train"]["value"])
+    json.dumps(list(rows.values()), allow_nan=False)
+
+
+# ---- closed-form families ----
+
+
+def replicated(rng, replicates, n, name, mean=0.0, scale=1.0, d=1):
+    values = (mean + scale * rng.standard_normal((replicates * n, d))).astype(np.float32)
+    replicate = np.repeat(np.arange(replicates, dtype=np.int32), n)
+    import pyarrow as pa
+
+    return Embedded(pa.array([f"{name}-{i}" for i in range(len(values))]), values, replicate, INFO)
+
+
+def test_moments_per_replicate():
+    items = replicated(np.random.default_rng(3), 50, 8, "g1", 2.0, 3.0)
+    rows = by_name(moment_rows("samples", "pixels", items))
+    x = items.features.astype(np.float64).reshape(50, 8)
+    expected = {"mean_samples": x.mean(1), "variance_samples": x.var(1)}
+    for name, values in expected.items():
+        assert rows[name]["value"] == pytest.approx(values.mean(), rel=1e-12)
+        assert rows[f"{name}_se"]["value"] == pytest.approx(values.std(ddof=1) / 50**0.5, rel=1e-12)
+        assert (rows[name]["n"], rows[name]["n_reference"]) == (8, 50)
+
+
+def test_variance_of_the_training_set_has_the_closed_form():
+    """E[variance, ddof = 0] of N real items is 1 - 1/N: model 1 of the Gaussian family."""
+    rows = by_name(moment_rows("train", "pixels", replicated(np.random.default_rng(4), 2000, 10, "real")))
+    value, error = rows["variance_train"]["value"], rows["variance_train_se"]["value"]
+    assert error < 0.012, "the test has no power"
+    assert abs(value - 0.9) < 4 * error
+
+
+def test_neighbours_are_of_the_same_replicate():
+    """Two replicates far apart, in any order of rows: the averages are those of each alone."""
+    rng = np.random.default_rng(5)
+    sets = [replicated(rng, 2, n, name, d=3) for n, name in ((12, "g1"), (15, "g0"), (15, "real"), (9, "heldout"))]
+    for items in sets:
+        items.features[items.replicate == 1] += 1000
+    rows = by_name(averaged_neighbour_rows("x", *sets, Options()))
+    for name in ("gs", "gs_heldout", "entropy_train", "memorised_fraction"):
+        alone = []
+        for r in (0, 1):
+            s, t, real, h = (items.features[items.replicate == r] for items in sets)
+            threshold = metrics.threshold_row("x", real, Options())["value"]
+            alone.append(by_name(metrics.neighbour_rows("x", s, t, h, threshold, Options()))[name]["value"])
+        assert rows[name]["value"] == pytest.approx(np.mean(alone), rel=1e-12), name
+    order = rng.permutation(24)
+    shuffled = by_name(averaged_neighbour_rows("x", sets[0].take(order), *sets[1:], Options()))
+    assert shuffled["gs"]["value"] == pytest.approx(rows["gs"]["value"], rel=1e-12)
+    assert rows["gs"]["n"] == 12 and rows["gs"]["n_reference"] == 15
+
+
+def test_replicates_that_do_not_match():
+    rng = np.random.default_rng(6)
+    two, three = replicated(rng, 2, 5, "a"), replicated(rng, 3, 5, "b")
+    with pytest.raises(UserError, match=r"space 'x': .* have different replicates"):
+        averaged_neighbour_rows("x", two, three, two, None, Options())
+    with pytest.raises(UserError, match="the training set have no replicates, the samples do"):
+        averaged_neighbour_rows("x", two, Embedded(two.ids, two.features, None, INFO), two, None, Options())
+
+
+@pytest.mark.parametrize("d", [1, 4])
+def test_frechet_distance_without_torch(d):
+    rng = np.random.default_rng(7)
+    a, b = rng.standard_normal((50, d)).astype(np.float32), (2 * rng.standard_normal((40, d)) + 1).astype(np.float32)
+    expected = frechet_distance(statistics(a), statistics(b))
+    assert gaussian_frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_evaluation_of_replicates_imports_nothing_heavy(tmp_path):
+    items = replicated(np.random.default_rng(9), 4, 10, "real")
+    ids = write(tmp_path / "x.parquet", "real", items.features, replicate=items.replicate)
+    table = make_table("training_set", sample_id=ids, generation=[0] * 40, index=list(range(40)))
+    write_table(tmp_path / "training_set.parquet", table, "training_set")
+    code = f"""if True:
+        import sys
+        from selfloop.embedded import read_spaces
+        from selfloop.evaluation import evaluate
+        from selfloop.files import read_table
+        from selfloop.metrics import Options
+        files = {{name: ["x={tmp_path}/x.parquet"] for name in ("samples", "real", "heldout", "pool")}}
+        d = read_table("{tmp_path}/training_set.parquet", "training_set")
+        rows = evaluate(read_spaces(files, ["x"]), d, ["x"], ["x"], Options())
+        names = {{r["metric"] for r in rows}}
+        assert {{"fd", "mean_train", "variance_samples_se", "gs", "real_share"}} <= names, names
+        heavy = {{"torch", "torch_fidelity", "scipy", "sklearn"}} & set(sys.modules)
+        assert not heavy, heavy
+    """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+    assert run.returncode == 0, run.stderr
+
+
+def environment():
+    return os.environ | {"PYTHONPATH": str(ROOT / "workflow/lib"), "OMP_NUM_THREADS": "1"}
+
+
+# ---- fid.json ----
+
+
+@pytest.mark.parametrize(
+    ("extractor", "weights", "label"),
+    [
+        ("inception-v3-compat", "6726825d0af5f729", "FID"),
+        ("inception-v3-compat", "0000000000000000", "FD (inception-v3-compat)"),
+        ("classifier", "6726825d0af5f729", "FD (classifier)"),
+    ],
+)
+def test_only_inception_2015_is_called_fid(extractor, weights, label):
+    assert distance_label({"extractor": extractor, "weights_sha256": weights}) == label
+
+
+def test_fid_json_and_its_warning():
+    rows = [metrics.row("fd", 3.5, 1024, 4096, "a"), metrics.row("kid", 0.25, 1024, 4096, "a"),
+            metrics.row("kid_std", 0.125, 1024, 4096, "a"), metrics.row("fd", 9.0, 9, 9, "b")]  # fmt: skip
+    record = fid_record(rows, "a", INFO, "train", 7)
+    assert record == {
+        "fid": 3.5, "label": "FD (pixels)", "extractor": "pixels", "weights_sha256": "none", "reference": "train",
+        "n_generated": 1024, "n_reference": 4096, "kid": 0.25, "kid_std": 0.125, "results_version": 7,
+    }  # fmt: skip
+    assert small_sample_warning(record) == (
+        "warning: FD (pixels) from 1,024 samples against 4,096 is biased upwards; kid (0.25 +- 0.12) is unbiased"
+    )
+    assert small_sample_warning(record | {"n_generated": 2048}) is None
+    assert "kid" not in small_sample_warning(fid_record(rows[:1], "a", INFO, "train", 1))
+
+
+# ---- reading ----
+
+
+def test_what_is_evaluated_is_the_first_n_of_each_replicate():
+    items = replicated(np.random.default_rng(8), 2, 5, "g1").take(np.array([0, 5, 1, 6, 2, 7, 8, 3]))
+    assert first_rows(items, 2, "x").ids.to_pylist() == ["g1-0", "g1-5", "g1-1", "g1-6"]
+    with pytest.raises(UserError, match=r"generation 3: 4 samples, fewer than the 5 to evaluate \(evaluate\.n\)"):
+        first_rows(items, 5, "generation 3")
+
+
+def test_a_training_row_that_no_file_has(images):
+    sets, training_set = read_all(images[0])
+    with pytest.raises(UserError, match=r"24 rows of the training set are in none of .*such as g1-000004"):
+        lookup(training_set, sets["real"]["pixels"])
+
+
+def test_features_of_other_weights_are_not_compared(images):
+    folder, arrays = images
+    write(folder / "heldout.parquet", "real", arrays["heldout"], first=60, weights_sha256="other")
+    with pytest.raises(UserError, match=r"samples \(pixels\) and heldout \(pixels\) hold features of different spaces"):
+        read_all(folder)
+
+
+def test_options_that_are_no_space_and_file(images):
+    with pytest.raises(UserError, match="--real-embeddings: 'pixels' is not SPACE=FILE"):
+        read_spaces({"real": ["pixels"]}, ["pixels"])
+    with pytest.raises(UserError, match="--real-embeddings: no file of space dino"):
+        read_spaces({"real": [f"pixels={images[0]}/real.parquet"]}, ["pixels", "dino"])
+
+
+# ---- the program ----
+
+
+def command(folder, *more):
+    options = {"samples": ["g2"], "real": ["real"], "heldout": ["heldout"], "pool": ["g1", "real"]}
+    files = [part for name, stems in options.items()
+             for part in (f"--{name}-embeddings", *(f"pixels={folder}/{stem}.parquet" for stem in stems))]  # fmt: skip
+    return [sys.executable, str(ROOT / "workflow/scripts/evaluate.py"), "--generation", "2", *files,
+            "--training-set", str(folder / "training_set.parquet"), "--distribution", "pixels",
+            "--neighbours", "pixels", "--kid-subsets", "3", "--kid-subset-size", "auto", "--k", "3",
+            "--results-version", "1", "--near-duplicate-threshold", '{"pixels": null}',
+            "--fid", str(folder / "fid.json"), "--metrics", str(folder / "metrics.json"), *more]  # fmt: skip
+
+
+def run(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, env=environment())
+
+
+def test_evaluate_twice_gives_the_same_bytes(images):
+    folder = images[0]
+    outputs = []
+    for _ in range(2):
+        result = run(folder, "--n", "30")
+        assert result.returncode == 0, result.stderr
+        assert "warning: FD (pixels) from 30 samples against 60 is biased upwards; kid" in result.stderr
+        outputs.append([(folder / name).read_bytes() for name in ("fid.json", "metrics.json")])
+    assert outputs[0] == outputs[1]
+    rows = by_name(json.loads(outputs[0][1]))
+    assert set(rows) >= CONTRACT
+    assert all(list(r) == ["metric", "value", "n", "n_reference", "space", "distance"] for r in rows.values())
+    assert json.loads(outputs[0][0])["fid"] == rows["fd"]["value"]
+
+
+def test_evaluate_says_a_mistake_in_one_line_and_leaves_nothing(images):
+    folder = images[0]
+    result = run(folder, "--n", "71")
+    assert result.returncode == 2
+    assert result.stderr == "ERROR: generation 2, pixels: 70 samples, fewer than the 71 to evaluate (evaluate.n)\n"
+    assert not (folder / "fid.json").exists() and not (folder / "metrics.json").exists()

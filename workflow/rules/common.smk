@@ -1,0 +1,191 @@
+"""All the Python of the workflow: the config checked, the chains planned, and what the rules are bound to.
+
+Rules are made by module-level loops. What a loop variable holds is bound in `input`, `output`, `log` and `params`;
+a loop variable in `shell:` text would be its last value in every rule.
+"""
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+
+HOME = Path(str(workflow.current_basedir)).parent  # the folder workflow/
+sys.path.insert(0, str(HOME / "lib"))
+
+from selfloop.config import count_items, merge, read_yaml, resolve
+from selfloop.errors import UserError
+from selfloop.hardware import detect
+from selfloop.plan import chains
+from selfloop.versions import RESULTS_VERSION
+
+SCRIPTS = os.path.relpath(HOME / "scripts")
+
+
+def find(path):
+    """Return a plug-in's path relative to the working folder: looked for there, then beside the workflow; else None."""
+    for base in (Path(), HOME.parent):
+        if (base / path).is_file():
+            return Path(path) if Path(path).is_absolute() else Path(os.path.relpath(base / path))
+    return None
+
+
+try:
+    overrides = workflow.config_settings.overwrite_config
+    if overrides and Path("config.yaml").is_file() and not workflow.config_settings.replace_workflow_config:
+        # Snakemake has merged --configfile already, but kept the params of a plug-in that it replaces.
+        config = merge(read_yaml("config.yaml"), overrides)
+    RESOLVED = resolve(
+        config,
+        schema=yaml.load((HOME / "schemas/config.schema.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)),
+        find=find,
+        count_items=count_items,
+        hardware=detect(),
+        source=", ".join(map(os.path.relpath, workflow.configfiles)) or "the config",
+    )
+except UserError as error:
+    print(error, file=sys.stderr)
+    sys.exit(2)
+
+CHAINS = chains(RESOLVED.chains)
+STAGES = {
+    "data": lambda link: [0],
+    "heldout": lambda link: [0],
+    "embed_heldout": lambda link: [0],
+    "fresh": lambda link: range(2, link.generations + 1) if link.fresh else [],
+    "embed_fresh": lambda link: range(2, link.generations + 1) if link.fresh else [],
+    "train_embedder": lambda link: [name for name, space in link.spaces.items() if space["fitted"]],
+    "train": lambda link: range(1, link.generations + 1),
+    "sample": lambda link: range(1, link.generations + 1),
+    "embed": lambda link: range(link.generations + 1),
+    "select": lambda link: range(link.generations),
+    "evaluate": lambda link: range(1, link.generations + 1),
+}
+
+
+def jobs(stage):
+    """Return (link, generation) of every rule of a stage; for `train_embedder` the second is the feature space."""
+    return [(link, g) for link in CHAINS for g in STAGES[stage](link) if link.owns(stage, g)]
+
+
+def machine(link, *names):
+    """Return the options that say on what and how a stage computes."""
+    values = {name: link.config[name] for name in names}
+    return " ".join(
+        f"--{name}" if value is True else f"--{name} {value}" for name, value in values.items() if value is not False
+    )
+
+
+def option(name, value):
+    """Return `--name value`, or nothing where the value is None."""
+    return "" if value is None else f"--{name} {value}"
+
+
+def space_options(link, space_path):
+    """Return the `--space` options of an embed stage; `space_path` gives the output of a space by its name."""
+    return [
+        json.dumps(
+            {
+                "name": name,
+                "plugin": space["plugin"],
+                "params": space["params"],
+                "state": link.embedder(name) if space["fitted"] else None,
+                "output": space_path(name),
+            }
+        )
+        for name, space in link.spaces.items()
+    ]
+
+
+def selection_options(link, g):
+    """Return the options of select_g{g} that depend on the paradigm, as shell text."""
+    space, training_set = link.config["selection"]["space"], link.config["training_set"]
+    heldout = link.config["selection"]["reference"] == "heldout"
+    options = {
+        "selector": link.config["selection"]["script"],
+        "reference": link.heldout_embeddings(space) if heldout else link.embeddings(space, 0),
+        "paradigm": training_set["paradigm"],
+        "previous": link.training_set(g) if training_set["paradigm"] == "accumulate" else None,
+        "real": link.embeddings(space, 0) if link.real and not link.fresh else None,
+        "real-n": link.real or None,
+        "fresh": link.fresh_embeddings(space, g + 1) if link.fresh else None,
+        "selection": f"{link.folder}/gen{g}/selection.parquet",
+    }
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None)
+
+
+def evaluation_files(link, g, spaces):
+    """Return the `SPACE=FILE` options of evaluate_g{g} as shell text."""
+    fresh = link.fresh and g > 1
+    files = {
+        "samples": [(space, link.embeddings(space, g)) for space in spaces],
+        "real": [(space, link.embeddings(space, 0)) for space in spaces],
+        "heldout": [(space, link.heldout_embeddings(space)) for space in spaces],
+        "pool": [(space, link.embeddings(space, k)) for k in link.trained_on(g) for space in spaces]
+        + [(space, link.fresh_embeddings(space, g)) for space in spaces if fresh],
+    }
+    return " ".join(
+        f"--{name}-embeddings " + " ".join(shlex.quote(f"{space}={path}") for space, path in pairs)
+        for name, pairs in files.items()
+    )
+
+
+def embedder_files(link):
+    """Return the plug-in files and fitted states that an embed stage reads."""
+    fitted = [link.embedder(name) for name, space in link.spaces.items() if space["fitted"]]
+    return [space["plugin"] for space in link.spaces.values()] + fitted
+
+
+def group(link, g):
+    """Return the group that joins embed, select and evaluate of a generation into one cluster job, if asked for."""
+    return f"finish_g{g}{link.suffix}" if link.config["group_jobs"] else None
+
+
+def makes_images(link):
+    """Whether a chain's samples are images: those of a closed-form family (its plug-in says FAMILY) are not."""
+    return "\nFAMILY = " not in Path(link.config["generator"]["plugin"]).read_text(encoding="utf-8")
+
+
+def spread(last, most=12):
+    """Return at most `most` generations from 0 to `last`, evenly spread, both ends among them."""
+    count = min(last + 1, most)
+    return sorted({round(k * last / (count - 1)) for k in range(count)})
+
+
+def chain_rows():
+    """Return where each generation's metrics of each chain lie, for `collect`; shared ones stand for every arm."""
+    return [
+        {"arm": link.arm, "seed": link.seed, "generation": g, "path": link.metrics(g)}
+        for link in CHAINS
+        for g in range(1, link.generations + 1)
+    ]
+
+
+PICTURED = [link for link in CHAINS if makes_images(link)]
+MOMENTS = [link for link in CHAINS if not makes_images(link)]
+GRIDS = [
+    (link, g)
+    for link in PICTURED
+    for g in spread(link.generations)
+    if link.owns("sample" if g else "data", g)
+]
+NEAREST = [(link, g) for link in PICTURED for g in sorted({1, link.generations}) if link.owns("evaluate", g)]
+FIGURES = [
+    "results/figures/curves.png",
+    *(f"{link.folder}/figures/grid_g{g}.png" for link, g in GRIDS),
+    *(f"{link.folder}/figures/nearest_g{g}.png" for link, g in NEAREST),
+    *(f"{link.folder}/figures/evolution.png" for link in PICTURED),
+    *(f"{link.folder}/figures/moments.png" for link in MOMENTS),
+]
+
+
+wildcard_constraints:
+    shard=r"\d{4}",
+
+
+onstart:
+    Path("results").mkdir(exist_ok=True)
+    record = [{"arm": link.arm, "seed": link.seed, "folder": link.folder, "config": link.config} for link in CHAINS]
+    Path("results/config.resolved.yaml").write_text(yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
