@@ -211,7 +211,7 @@ for link, g in jobs("select"):
                 else [link.embeddings(selection["space"], 0)]
             )
             * (g > 0),
-            previous=[link.training_set(g)] * (training_set["paradigm"] == "accumulate" and g > 0),
+            previous=[link.training_set(g)] if training_set["paradigm"] == "accumulate" and g > 0 else [],
             real=[link.embeddings(selection["space"], 0)] * (link.real > 0 and not link.fresh and g > 0),
             fresh=[link.fresh_embeddings(selection["space"], g + 1)] * (link.fresh and g > 0),
         output:
@@ -257,7 +257,7 @@ for link, g in jobs("evaluate"):
             pool=[link.embeddings(space, k) for k in link.trained_on(g) for space in spaces]
             + [link.fresh_embeddings(space, g) for space in spaces] * (link.fresh and g > 1),
             # not read: whoever asks for gen10/fid.json gets the curve that leads to it
-            earlier=ancient([link.fid(g - 1)] * (g > 1)),
+            earlier=ancient([link.fid(g - 1)] if g > 1 else []),
         output:
             fid=f"{link.folder}/gen{g}/fid.json",
             metrics=f"{link.folder}/gen{g}/metrics.json",

@@ -29,7 +29,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def stage(main: Callable[[], None]) -> None:
-    """Run ``main``; a UserError becomes one line ``ERROR: ...`` and exit status 2, anything else keeps its traceback."""
+    """Run ``main``; a UserError becomes one line and exit status 2, anything else keeps its traceback."""
     try:
         main()
     except UserError as error:

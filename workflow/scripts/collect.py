@@ -14,9 +14,7 @@ from selfloop.collect import chain_files, metric_rows, write_metrics
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument(
-        "--chains", required=True, help="JSON, or a file of it: list of {arm, seed, generation, path}"
-    )
+    options.add_argument("--chains", required=True, help="JSON, or a file of it: list of {arm, seed, generation, path}")
     options.add_argument("--output", required=True, help="metrics.csv; rows in the order of --chains")
     args = options.parse_args()
     rows = [row for source in chain_files(args.chains) for row in metric_rows(*source)]

@@ -32,7 +32,13 @@ def main():
     write_samples(
         a.output,
         values,
-        {"stage": "data", "part": a.part, "dataset": a.dataset, "params": a.params, "results_version": a.results_version},
+        {
+            "stage": "data",
+            "part": a.part,
+            "dataset": a.dataset,
+            "params": a.params,
+            "results_version": a.results_version,
+        },
         sample_id=[f"{prefix}-{position:06d}" for position in positions],
         index=np.arange(len(values)),
         label=labels,

@@ -7,7 +7,9 @@ from _stage import parser, stage
 
 def main():
     p = parser(__doc__)
-    p.add_argument("--shards", nargs="+", required=True, help="the shards in order: .npy samples or .parquet embeddings")
+    p.add_argument(
+        "--shards", nargs="+", required=True, help="the shards in order: .npy samples or .parquet embeddings"
+    )
     p.add_argument("--output", nargs="+", required=True, help="part-0000.npy (its table is written beside it), or one "
                    "part-0000.parquet for each feature space, whose shards lie in a folder beside it")  # fmt: skip
     a = p.parse_args()

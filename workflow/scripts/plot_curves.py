@@ -17,9 +17,7 @@ from selfloop.style import save, style
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--metrics", required=True, help="metrics.csv")
-    options.add_argument(
-        "--overview", required=True, nargs="+", help="all metrics in one figure: .png, .svg, .pdf"
-    )
+    options.add_argument("--overview", required=True, nargs="+", help="all metrics in one figure: .png, .svg, .pdf")
     options.add_argument("--folder", required=True, help="gets <metric>.<format> for every metric")
     options.add_argument("--formats", nargs="+", default=["png", "svg"], help="of the single metrics (png svg)")
     args = options.parse_args()

@@ -35,9 +35,7 @@ def main() -> None:
     columns = [column[:rows] for column in columns]
     what = "seed" if same_seeds(args.samples[1:], rows) else "place among the samples"
     names = ["real" if g == 0 else str(g) for g in args.generations]
-    subtitle = (
-        f"rows: the same {what}; columns: generations (the first {rows} real images, not the rows' partners)"
-    )
+    subtitle = f"rows: the same {what}; columns: generations (the first {rows} real images, not the rows' partners)"
     with style():
         save(evolution(columns, names, [str(row) for row in range(rows)], args.title, subtitle), args.output)
 

@@ -8,7 +8,9 @@ from _stage import parser, stage
 
 def main():
     p = parser(__doc__)
-    p.add_argument("--selector", help="selection rule, a script; left out in generation 0, where all real items are kept")
+    p.add_argument(
+        "--selector", help="selection rule, a script; left out in generation 0, where all real items are kept"
+    )
     p.add_argument("--params", type=json.loads, default={}, help="its parameters, JSON")
     p.add_argument("--pool", nargs="+", required=True, help="embeddings of the candidates, one file per generation")
     p.add_argument("--reference", nargs="+", default=[], help="embeddings of the reference set")

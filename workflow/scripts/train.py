@@ -52,7 +52,9 @@ def main():
         weights = call(module.train, given | {"run": run}, a.params, a.generator, samples)
         record = {"generator": a.generator, "shape": list(samples.shape[1:]), "dtype": str(samples.dtype), **settings}
         replicates = given["replicate"] is not None and int(given["replicate"].max()) + 1
-        write_model(a.output, weights, record | {"fingerprint": mark, "n": len(samples), "replicates": replicates or None})
+        write_model(
+            a.output, weights, record | {"fingerprint": mark, "n": len(samples), "replicates": replicates or None}
+        )
         run.write_losses(a.loss)
         run.progress_line.finish(a.throughput)
 

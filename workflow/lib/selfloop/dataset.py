@@ -54,11 +54,13 @@ def choose(splits: Mapping[str, Split], part: str, n: int | None, heldout: int |
             apart, rest = order[:heldout], order[heldout:]
         pool, wanted = (apart, len(apart)) if part == "heldout" else (np.sort(rest), n)
         if len(pool) < wanted or (part == "heldout" and heldout is not None and len(apart) < heldout):
-            raise UserError(f"the dataset has {len(rows)} items, {len(pool)} of them for '{part}'; {wanted} are asked for")
+            raise UserError(
+                f"the dataset has {len(rows)} items, {len(pool)} of them for '{part}'; {wanted} are asked for"
+            )
         chosen.append(np.sort(pool) if part == "heldout" else _draw(pool, stream)[:wanted])
     positions = np.concatenate(chosen)
-    take = (lambda column: None if column is None else column[positions])
-    return np.asarray(samples[positions]), take(labels), take(replicate), positions
+    labels, replicate = (None if column is None else column[positions] for column in (labels, replicate))
+    return np.asarray(samples[positions]), labels, replicate, positions
 
 
 def _draw(rows: np.ndarray, seed: int) -> np.ndarray:

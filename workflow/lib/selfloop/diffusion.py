@@ -10,12 +10,32 @@ from selfloop.errors import UserError
 from selfloop.quick_start import diffusers_class
 
 BETAS = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
-_PREDICTIONS = ("epsilon", "sample", "v_prediction")
 
 
 def alphas_cumprod(beta_schedule: str, num_train_timesteps: int) -> torch.Tensor:
-    """Return abar_t, float32[T]: linear betas 1e-4..0.02 (Ho et al. 2020) or cosine (Nichol and Dhariwal 2021, eq. 17)."""
-    return diffusers_class("DDIMScheduler")(num_train_timesteps, beta_schedule=diffusers_betas(beta_schedule)).alphas_cumprod
+    """Return abar_t, float32[T]: linear betas 1e-4..0.02 (Ho et al. 2020) or cosine (Nichol, Dhariwal 2021, eq. 17)."""
+    return diffusers_class("DDIMScheduler")(
+        num_train_timesteps, beta_schedule=diffusers_betas(beta_schedule)
+    ).alphas_cumprod
+
+
+class Timesteps:
+    """How t in 0..T-1 is drawn in training: uniform, or t / T = sigmoid(mean + std z) (Esser et al. 2024, eq. 19).
+
+    ``stratified`` takes one t from each of B equally likely strata, which lowers the variance of the loss.
+    """
+
+    def __init__(self, T: int, distribution: str, mean: float, std: float, stratified: bool):
+        self.T, self.distribution, self.mean, self.std, self.stratified = T, distribution, mean, std, stratified
+
+    def draw(self, n: int, stream: torch.Generator, device: str) -> torch.Tensor:
+        """Return int64[n]."""
+        u = torch.rand(n, generator=stream, device=device)
+        if self.stratified:
+            u = (u + torch.arange(n, device=device)) / n
+        if self.distribution == "logit_normal":
+            u = torch.sigmoid(self.mean + self.std * torch.special.ndtri(u.double().clamp(1e-6, 1 - 1e-6)))
+        return (u * self.T).long().clamp_(max=self.T - 1)
 
 
 class Objective:
@@ -25,30 +45,22 @@ class Objective:
     the mean square error, weighted with min(SNR, gamma) in x_0 units under ``min_snr`` (Hang et al. 2023, eq. 5).
     """
 
-    def __init__(
-        self, prediction_type, beta_schedule, num_train_timesteps, weighting, min_snr_gamma, stratified, device
-    ):
-        if prediction_type not in _PREDICTIONS:
-            raise UserError(
-                f"generator.params.prediction_type: '{prediction_type}' is not one of {', '.join(_PREDICTIONS)}"
-            )
-        if weighting not in ("uniform", "min_snr"):
-            raise UserError(f"generator.params.loss_weighting: '{weighting}' is not one of uniform, min_snr")
-        abar = alphas_cumprod(beta_schedule, num_train_timesteps).to(device)
+    def __init__(self, prediction_type, beta_schedule, weighting, min_snr_gamma, timesteps: Timesteps, device):
+        abar = alphas_cumprod(beta_schedule, timesteps.T).to(device)
         self.signal, self.noise = abar.sqrt(), (1 - abar).sqrt()
         snr = abar / (1 - abar)
         clipped = snr.clamp(max=min_snr_gamma)
         per_type = {"epsilon": clipped / snr, "sample": clipped, "v_prediction": clipped / (snr + 1)}
+        if prediction_type not in per_type:
+            raise UserError(
+                f"generator.params.prediction_type: '{prediction_type}' is none of {', '.join(per_type)}"
+            )
         self.weight = per_type[prediction_type] if weighting == "min_snr" else None
-        self.prediction_type, self.stratified = prediction_type, stratified
+        self.prediction_type, self.timesteps = prediction_type, timesteps
 
     def __call__(self, network, clean: torch.Tensor, stream: torch.Generator) -> torch.Tensor:
-        n, device = len(clean), clean.device
-        u = torch.rand(n, generator=stream, device=device)
-        if self.stratified:
-            u = (u + torch.arange(n, device=device)) / n
-        t = (u * len(self.signal)).long().clamp_(max=len(self.signal) - 1)
-        eps = torch.randn(clean.shape, generator=stream, device=device)
+        t = self.timesteps.draw(len(clean), stream, clean.device)
+        eps = torch.randn(clean.shape, generator=stream, device=clean.device)
         signal, noise = self.signal[t].view(-1, 1, 1, 1), self.noise[t].view(-1, 1, 1, 1)
         output = network(signal * clean + noise * eps, t, return_dict=False)[0].float()
         target = {"epsilon": eps, "sample": clean}.get(self.prediction_type)
@@ -71,7 +83,8 @@ class Sampler:
             self.scheduler = diffusers_class("DDIMScheduler")(**common, clip_sample=clip_sample)
             self.options = {"eta": 1.0 if sampler == "ddpm" else eta, "use_clipped_model_output": clip_sample}
         elif sampler == "dpmsolver++":
-            self.scheduler = diffusers_class("DPMSolverMultistepScheduler")(**common, solver_order=solver_order)
+            clip = {"thresholding": clip_sample, "sample_max_value": 1.0}  # a threshold of at most 1 is a plain clip
+            self.scheduler = diffusers_class("DPMSolverMultistepScheduler")(**common, **clip, solver_order=solver_order)
             self.options = {}
         else:
             raise UserError(f"sampling.params.sampler: '{sampler}' is not one of ddpm, ddim, dpmsolver++")

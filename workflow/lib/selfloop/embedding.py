@@ -41,13 +41,15 @@ def load_embedder(path: str, params: Mapping, state_path: str | None, device: st
 
 
 def embed_samples(embed: Callable, values: np.ndarray, batch_size: int, progress=None) -> np.ndarray:
-    """Return float32 N x d features; UserError where an embedder answers anything else or values that are not finite."""
+    """Return float32 N x d features; UserError for any other answer and for values that are not finite."""
     features = in_batches(embed, {"images": values}, batch_size, progress)
     if features.ndim != 2 or features.dtype != np.float32:
         raise UserError(f"the embedder answered {features.dtype} of shape {features.shape}; expected float32 B x d")
     bad = ~np.isfinite(features).all(axis=1)
     if bad.any():
-        raise UserError(f"the embedder's features of {bad.sum()} items are not finite, the first is item {bad.argmax()}")
+        raise UserError(
+            f"the embedder's features of {bad.sum()} items are not finite, the first is item {bad.argmax()}"
+        )
     return features
 
 

@@ -97,19 +97,25 @@ class Chain:
             "heldout": lambda: [],
             "fresh": lambda: [],
             "train_embedder": lambda: [("data", 0)],
-            "train": lambda: [("select", g - 1), *(("sample" if k else "data", k) for k in self.trained_on(g))]
-            + [("fresh", g)] * (self.fresh and g > 1),
+            "train": lambda: (
+                [("select", g - 1), *(("sample" if k else "data", k) for k in self.trained_on(g))]
+                + [("fresh", g)] * (self.fresh and g > 1)
+            ),
             "sample": lambda: [("train", g)],
             "embed": lambda: [("sample" if g else "data", g), *self._embedders()],
             "embed_heldout": lambda: [("heldout", 0), *self._embedders()],
             "embed_fresh": lambda: [("fresh", g), *self._embedders()],
-            "select": lambda: [("embed", k) for k in sorted({0, *self.pool(g)})]
-            + [("embed_heldout", 0)] * (self.config["selection"]["reference"] == "heldout" and g > 0)
-            + [("select", g - 1)] * (self.config["training_set"]["paradigm"] == "accumulate" and g > 0)
-            + [("fresh", g + 1)] * (self.fresh and g > 0),
-            "evaluate": lambda: [("embed", k) for k in sorted({0, g, *self.trained_on(g)})]
-            + [("select", g - 1), ("embed_heldout", 0)]
-            + fresh[-1:],
+            "select": lambda: (
+                [("embed", k) for k in sorted({0, *self.pool(g)})]
+                + [("embed_heldout", 0)] * (self.config["selection"]["reference"] == "heldout" and g > 0)
+                + [("select", g - 1)] * (self.config["training_set"]["paradigm"] == "accumulate" and g > 0)
+                + [("fresh", g + 1)] * (self.fresh and g > 0)
+            ),
+            "evaluate": lambda: (
+                [("embed", k) for k in sorted({0, g, *self.trained_on(g)})]
+                + [("select", g - 1), ("embed_heldout", 0)]
+                + fresh[-1:]
+            ),
         }[stage]()
 
     def _embedders(self) -> list[tuple]:
@@ -140,7 +146,7 @@ class Chain:
 
     @cached_property
     def embedder_source(self) -> "Chain":
-        """The chain on whose real images embedders are fitted: one for all chains of a dataset, so distances compare."""
+        """The chain on whose real images embedders are fitted, one for all of a dataset: distances then compare."""
         same_data = [elder for elder in self._elders if elder.config["dataset"] == self.config["dataset"]]
         return same_data[0] if same_data else self
 

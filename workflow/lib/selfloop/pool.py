@@ -29,7 +29,9 @@ def run_rule(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".select-", dir=folder) as temporary:
         if len(groups) == 1 or _GROUPS.search(Path(script).read_text(encoding="utf-8", errors="replace")):
-            answer = run_selector(script, pool_files, reference_files, n, seed, params, Path(temporary, "answer.parquet"))
+            answer = run_selector(
+                script, pool_files, reference_files, n, seed, params, Path(temporary, "answer.parquet")
+            )
         else:
             answer = _one_by_one(script, pool_files, reference_files, n, seed, params, groups, Path(temporary))
     return answer, {"script": script, "script_sha256": sha256(script), "params": dict(params), "seed": seed}

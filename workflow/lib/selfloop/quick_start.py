@@ -36,17 +36,25 @@ def diffusers_class(name: str) -> type:
         return getattr(importlib.import_module("diffusers"), name)
 
 
-def skip_compiler() -> None:
-    """Keep torch's optimizers from importing torch._dynamo (3 s), which they load only to be able to switch it off.
+@contextlib.contextmanager
+def without_compiler(skip: bool = True) -> Iterator[None]:
+    """Keep torch's optimizers from importing torch._dynamo (3 s), which they load only to switch it off for themselves.
 
-    For a process that compiles nothing; one that has the compiler already is left alone.
+    For a training that compiles nothing (``skip`` False does nothing). A process that has the compiler already is left
+    alone, and afterwards it can be imported as ever.
     """
-    if "torch._dynamo" not in sys.modules:
-        stub = types.ModuleType("torch._dynamo")
-        stub.disable = lambda fn=None, *_, **__: fn if fn is not None else (lambda decorated: decorated)
-        stub.graph_break = lambda *_, **__: None
-        stub.is_compiling = lambda: False
-        sys.modules["torch._dynamo"] = stub
+    if not skip or "torch._dynamo" in sys.modules:
+        yield
+        return
+    stub = types.ModuleType("torch._dynamo")
+    stub.disable = lambda fn=None, *_, **__: fn if fn is not None else (lambda decorated: decorated)
+    stub.graph_break = lambda *_, **__: None
+    stub.is_compiling = lambda: False
+    sys.modules["torch._dynamo"] = stub
+    try:
+        yield
+    finally:
+        del sys.modules["torch._dynamo"]
 
 
 @contextlib.contextmanager

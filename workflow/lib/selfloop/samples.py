@@ -13,7 +13,7 @@ from selfloop.files import read_array, read_table, write_array, write_table
 
 
 def write_samples(path: str | Path, values: np.ndarray, metadata: dict, **columns) -> None:
-    """Write ``part.npy`` (uint8 N x C x H x W or float64 N x d) and ``part.parquet``; the table last, so it vouches for both."""
+    """Write ``part.npy`` (uint8 N x C x H x W or float64 N x d) and ``part.parquet``; the table comes last."""
     path = Path(path)
     write_array(path, values)
     table = make_table("samples", **columns)
@@ -49,5 +49,7 @@ def gather(training_set: pa.Table, paths: Sequence[str | Path]) -> np.ndarray:
         found |= here
     if not found.all():
         first = wanted[int(np.flatnonzero(~found)[0])].as_py()
-        raise UserError(f"{(~found).sum()} samples of the training set are in none of the sample files, such as {first}")
+        raise UserError(
+            f"{(~found).sum()} samples of the training set are in none of the sample files, such as {first}"
+        )
     return result

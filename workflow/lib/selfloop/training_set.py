@@ -44,7 +44,7 @@ def items(embeddings: Sequence[pa.Table]) -> pa.Table:
 def next_training_set(
     paradigm: str, pool: pa.Table, selected: np.ndarray, previous: pa.Table | None, real: pa.Table | None
 ) -> pa.Table:
-    """Return D_{g+1}: the chosen of the pool; after D_g under ``accumulate``; with real items where a fraction is kept.
+    """Return D_{g+1}: the chosen of the pool, with D_g under ``accumulate``, with real items where a fraction is kept.
 
     ``pool``, ``previous`` (D_g) and ``real`` have training-set rows, ``selected`` is bool[len(pool)]. Rows stand in
     the order of (replicate, generation, index), real items first, whatever order the rule chose them in.
@@ -70,9 +70,11 @@ def check_counts(table: pa.Table, n_per_replicate: int, where: str) -> None:
 
 def replicate_counts(table: pa.Table) -> list[int]:
     """Return the number of rows of each replicate (one number where there are no replicates)."""
-    return table.group_by("replicate").aggregate([("replicate", "count", pc.CountOptions(mode="all"))])[
-        "replicate_count"
-    ].to_pylist()
+    return (
+        table.group_by("replicate")
+        .aggregate([("replicate", "count", pc.CountOptions(mode="all"))])["replicate_count"]
+        .to_pylist()
+    )
 
 
 def fixed_real(real: pa.Table, n: int, rng: np.random.Generator) -> pa.Table:

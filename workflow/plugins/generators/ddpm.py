@@ -6,12 +6,14 @@ another sampler does not retrain. Defaults are the paper's (arXiv 2509.16499, ap
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
-from selfloop.diffusion import Objective, Sampler, diffusers_betas, to_images
+from selfloop.descent import Descent, autocast
+from selfloop.diffusion import Objective, Sampler, Timesteps, diffusers_betas, to_images
 from selfloop.errors import UserError
-from selfloop.quick_start import diffusers_class, skip_compiler
+from selfloop.quick_start import diffusers_class, without_compiler
 from selfloop.seeds import derive, normal
 
 
@@ -31,25 +33,29 @@ def train(
     attention_head_dim=8,
     mid_attention=True,
     dropout=0.0,
+    zero_init=False,  # start every residual branch and the output at zero (Dhariwal and Nichol 2021)
     # objective
-    prediction_type="epsilon",  # epsilon | sample | v_prediction
-    beta_schedule="linear",  # linear | cosine
+    prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon",
+    beta_schedule: Literal["linear", "cosine"] = "linear",
     num_train_timesteps=1000,
-    loss_weighting="uniform",  # uniform | min_snr (Hang et al. 2023)
+    loss_weighting: Literal["uniform", "min_snr"] = "uniform",  # min_snr: Hang et al. 2023
     min_snr_gamma=5.0,
-    stratified_timesteps=False,  # one t from each of B equal strata, instead of B independent ones
+    timestep_distribution: Literal["uniform", "logit_normal"] = "uniform",  # logit_normal: Esser et al. 2024, eq. 19
+    timestep_mean=0.0,  # logit_normal: t / T = sigmoid(mean + std * standard normal)
+    timestep_std=1.0,
+    stratified_timesteps=False,  # one t from each of B equally likely strata, instead of B independent ones
     # optimisation
-    nimg=None,  # images seen in training; None: epochs * N
+    nimg: int | None = None,  # images seen in training; None: epochs * N
     epochs=501,
     batch_size=128,
     learning_rate=1e-4,
-    lr_schedule="cosine",  # cosine | constant, after the warm-up
+    lr_schedule: Literal["cosine", "constant"] = "cosine",  # after the warm-up
     warmup_steps=500,
     adam_betas=(0.95, 0.999),
     adam_eps=1e-8,
     weight_decay=1e-6,
-    gradient_clip=1.0,  # None: no clipping
-    ema_decay=None,  # None: no moving average
+    gradient_clip: float | None = 1.0,  # None: no clipping
+    ema_decay: float | None = None,  # None: no moving average
     horizontal_flips=False,
     checkpoint_every=1000,  # optimizer steps
 ):
@@ -60,44 +66,27 @@ def train(
     """
     import torch
 
-    if not compile:
-        skip_compiler()
+    torch.set_flush_denormal(True)  # a third faster where weights die out on a CPU
     network = make_network(samples.shape[1:], block_out_channels, attention, layers_per_block, norm_num_groups,
-                           attention_head_dim, mid_attention, dropout, derive(seed, "weights", 0), device)  # fmt: skip
-    total_steps = max(1, round((nimg or epochs * len(samples)) / batch_size))
-    optimizer = torch.optim.AdamW(network.parameters(), learning_rate, tuple(adam_betas), adam_eps, weight_decay,
-                                  fused=True)  # fmt: skip
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate(lr_schedule, warmup_steps, total_steps))
-    average = _Average(network, ema_decay)
+                           attention_head_dim, mid_attention, dropout, zero_init, derive(seed, "weights", 0),
+                           device)  # fmt: skip
     images = torch.as_tensor(np.array(samples), device=device)  # uint8, resident
-    objective = Objective(prediction_type, beta_schedule, num_train_timesteps, loss_weighting, min_snr_gamma,
-                          stratified_timesteps, device)  # fmt: skip
-    autocast = _autocast(device, precision)
-    scaler = torch.amp.GradScaler(torch.device(device).type, enabled=precision == "fp16")
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule, "average": average, "scaler": scaler}
-
-    checkpoint = run.load_checkpoint()
-    if checkpoint is not None:
-        for name, part in parts.items():
-            part.load_state_dict(checkpoint[name])
-    for step in range(checkpoint["step"] if checkpoint else 0, total_steps):
-        stream = torch.Generator(device).manual_seed(derive(seed, "step", step))
-        clean = _batch(images, step, batch_size, seed, stream, horizontal_flips)
-        with autocast:
-            loss = objective(network, clean, stream)
-        scaler.scale(loss).backward()
-        scaler.unscale_(optimizer)
-        if gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), gradient_clip, foreach=True)
-        scaler.step(optimizer)
-        scaler.update()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(network, step + 1)
-        run.progress(step + 1, total_steps, loss=loss, nimg=batch_size)
-        if (step + 1) % checkpoint_every == 0 and step + 1 < total_steps:
-            run.save_checkpoint({name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
-    return average.weights(network)
+    timesteps = Timesteps(num_train_timesteps, timestep_distribution, timestep_mean, timestep_std, stratified_timesteps)
+    objective = Objective(prediction_type, beta_schedule, loss_weighting, min_snr_gamma, timesteps, device)
+    total_steps = max(1, round((nimg or epochs * len(samples)) / batch_size))
+    rate = _learning_rate(lr_schedule, warmup_steps, total_steps)
+    with without_compiler(skip=not compile):
+        adamw = torch.optim.AdamW(network.parameters(), learning_rate, tuple(adam_betas), adam_eps, weight_decay,
+                                  fused=True)  # fmt: skip
+        descent = Descent(network, adamw, rate, gradient_clip, ema_decay, precision, device)
+        for step in range(descent.resume(run.load_checkpoint()), total_steps):
+            stream = torch.Generator(device).manual_seed(derive(seed, "step", step))
+            batch = _batch(images, step, batch_size, seed, stream, horizontal_flips)
+            loss = descent.step(lambda batch=batch, stream=stream: objective(network, batch, stream))
+            run.progress(step + 1, total_steps, loss=loss, nimg=batch_size)
+            if (step + 1) % checkpoint_every == 0 and step + 1 < total_steps:
+                run.save_checkpoint(descent.state_dict())
+    return descent.average_weights()
 
 
 def load(
@@ -108,12 +97,12 @@ def load(
     device,
     precision,
     compile,
-    sampler="ddpm",  # ddpm | ddim | dpmsolver++
+    sampler: Literal["ddpm", "ddim", "dpmsolver++"] = "ddpm",
     steps=1000,  # network evaluations
     eta=0.0,  # ddim: 0 is deterministic, 1 has the variance of ddpm
     solver_order=2,  # dpmsolver++: 1 | 2 | 3
-    timestep_spacing="trailing",  # leading | trailing | linspace
-    clip_sample=True,  # clip the predicted image to [-1, 1] at each step (ddpm, ddim; dpmsolver++: thresholding off)
+    timestep_spacing: Literal["leading", "trailing", "linspace"] = "trailing",
+    clip_sample=True,  # clip the predicted image to [-1, 1] at each step
 ) -> Callable:
     """Return `sample(seeds) -> uint8 B x C x H x W`; `model` are the `generator.params` the weights were made with."""
     import torch
@@ -125,14 +114,14 @@ def load(
     process = Sampler(sampler, eta, solver_order, clip_sample, timestep_spacing=timestep_spacing,
                       prediction_type=settings["prediction_type"], num_train_timesteps=settings["num_train_timesteps"],
                       beta_schedule=diffusers_betas(settings["beta_schedule"]))  # fmt: skip
-    autocast = _autocast(device, precision)
+    precise = autocast(device, precision)
 
     @torch.inference_mode()
     def sample(seeds):
         x = torch.as_tensor(normal(seeds, tuple(shape)), dtype=torch.float32, device=device)
         noise = None
         for i, t in enumerate(process.set_timesteps(steps, device)):
-            with autocast:
+            with precise:
                 output = network(x, t.expand(len(x)), return_dict=False)[0]
             if process.stochastic:
                 noise = torch.as_tensor(normal(seeds, tuple(shape), step=i + 1), dtype=torch.float32, device=device)
@@ -143,11 +132,11 @@ def load(
 
 
 _NETWORK = ("block_out_channels", "attention", "layers_per_block", "norm_num_groups", "attention_head_dim",
-            "mid_attention", "dropout")  # fmt: skip
+            "mid_attention", "dropout", "zero_init")  # fmt: skip
 
 
 def make_network(shape, block_out_channels, attention, layers_per_block, norm_num_groups, attention_head_dim,
-                 mid_attention, dropout, seed, device):  # fmt: skip
+                 mid_attention, dropout, zero_init, seed, device):  # fmt: skip
     """Build the UNet2DModel for C x H x W images with initial weights from `seed`; UserError if it cannot be built."""
     import torch
 
@@ -176,34 +165,12 @@ def make_network(shape, block_out_channels, attention, layers_per_block, norm_nu
             add_attention=mid_attention,
             dropout=dropout,
         )
+    if zero_init:
+        last = [network.conv_out] + [module.conv2 for module in network.modules() if hasattr(module, "conv2")]
+        for layer in last:
+            torch.nn.init.zeros_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
     return torch.nn.Module.to(network, device)  # diffusers' own `to` loads its offloading hooks first
-
-
-class _Average:
-    """Exponential moving average of the weights (none where decay is None), warmed up as (1 + t) / (10 + t)."""
-
-    def __init__(self, network, decay):
-        self.decay = decay
-        self.values = [p.detach().clone() for p in network.parameters()] if decay else []
-
-    def update(self, network, step):
-        if self.decay:
-            import torch
-
-            decay = min(self.decay, (1 + step) / (10 + step))
-            torch._foreach_lerp_(self.values, [p.detach() for p in network.parameters()], 1 - decay)
-
-    def weights(self, network):
-        names = [name for name, _ in network.named_parameters()]
-        values = self.values or [p.detach() for p in network.parameters()]
-        return dict(network.state_dict()) | dict(zip(names, values, strict=True))
-
-    def state_dict(self):
-        return {"values": self.values}
-
-    def load_state_dict(self, state):
-        for value, saved in zip(self.values, state["values"], strict=True):
-            value.copy_(saved)
 
 
 def _batch(images, step, batch_size, seed, stream, horizontal_flips):
@@ -242,12 +209,5 @@ def _learning_rate(schedule, warmup_steps, total_steps):
     return factor
 
 
-def _autocast(device, precision):
-    import torch
-
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    return torch.autocast(torch.device(device).type, dtype, enabled=precision != "fp32")
-
-
 def _train_defaults():
-    return {name: train.__kwdefaults__[name] for name in train.__kwdefaults__}
+    return dict(train.__kwdefaults__)
