@@ -39,7 +39,9 @@ try:
         config = merge(read_yaml("config.yaml"), overrides)
     RESOLVED = resolve(
         config,
-        schema=yaml.load((HOME / "schemas/config.schema.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)),
+        schema=yaml.load(
+            (HOME / "schemas/config.schema.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        ),
         find=find,
         count_items=count_items,
         hardware=detect(),
@@ -165,12 +167,7 @@ def chain_rows():
 
 PICTURED = [link for link in CHAINS if makes_images(link)]
 MOMENTS = [link for link in CHAINS if not makes_images(link)]
-GRIDS = [
-    (link, g)
-    for link in PICTURED
-    for g in spread(link.generations)
-    if link.owns("sample" if g else "data", g)
-]
+GRIDS = [(link, g) for link in PICTURED for g in spread(link.generations) if link.owns("sample" if g else "data", g)]
 NEAREST = [(link, g) for link in PICTURED for g in sorted({1, link.generations}) if link.owns("evaluate", g)]
 FIGURES = [
     "results/figures/curves.png",

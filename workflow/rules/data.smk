@@ -23,6 +23,11 @@ for link, g in jobs("data"):
             f"{link.folder}/gen0/logs/sample.log",
         benchmark:
             f"{link.folder}/gen0/benchmarks/sample.tsv"
+        conda:
+            "../../envs/analysis.yaml"
+        threads: link.config["threads"]["data"]
+        resources:
+            **link.config["resources"]["data"],
         params:
             settings=json.dumps(link.config["dataset"]["params"]),
             heldout=option("heldout", link.config["dataset"]["heldout"]),
@@ -30,13 +35,9 @@ for link, g in jobs("data"):
             n=link.size,
             seed=link.seed,
             version=RESULTS_VERSION["data"],
-        threads: link.config["threads"]["data"]
-        resources:
-            **link.config["resources"]["data"],
-        conda:
-            "../../envs/analysis.yaml"
         shell:
-            "python {SCRIPTS}/data.py --part train --dataset {input.plugin:q} --params {params.settings:q}"
+            f"python {SCRIPTS}/data.py"
+            " --part train --dataset {input.plugin:q} --params {params.settings:q}"
             " {params.heldout} --heldout-seed {params.heldout_seed} --n {params.n} --seed {params.seed}"
             " --results-version {params.version} --output {output.samples:q} 2>&1 | tee {log:q}"
 
@@ -55,18 +56,19 @@ for link, g in jobs("heldout"):
             f"{link.folder}/heldout/logs/sample.log",
         benchmark:
             f"{link.folder}/heldout/benchmarks/sample.tsv"
+        conda:
+            "../../envs/analysis.yaml"
+        threads: link.config["threads"]["data"]
+        resources:
+            **link.config["resources"]["data"],
         params:
             settings=json.dumps(link.config["dataset"]["params"]),
             heldout=option("heldout", link.config["dataset"]["heldout"]),
             heldout_seed=link.config["dataset"]["seed"],
             version=RESULTS_VERSION["data"],
-        threads: link.config["threads"]["data"]
-        resources:
-            **link.config["resources"]["data"],
-        conda:
-            "../../envs/analysis.yaml"
         shell:
-            "python {SCRIPTS}/data.py --part heldout --dataset {input.plugin:q} --params {params.settings:q}"
+            f"python {SCRIPTS}/data.py"
+            " --part heldout --dataset {input.plugin:q} --params {params.settings:q}"
             " {params.heldout} --heldout-seed {params.heldout_seed}"
             " --results-version {params.version} --output {output.samples:q} 2>&1 | tee {log:q}"
 
@@ -85,6 +87,11 @@ for link, g in jobs("fresh"):
             f"{link.folder}/gen{g}/logs/sample_fresh.log",
         benchmark:
             f"{link.folder}/gen{g}/benchmarks/sample_fresh.tsv"
+        conda:
+            "../../envs/analysis.yaml"
+        threads: link.config["threads"]["data"]
+        resources:
+            **link.config["resources"]["data"],
         params:
             settings=json.dumps(link.config["dataset"]["params"]),
             heldout=option("heldout", link.config["dataset"]["heldout"]),
@@ -93,13 +100,9 @@ for link, g in jobs("fresh"):
             generation=g,
             seed=link.seed,
             version=RESULTS_VERSION["data"],
-        threads: link.config["threads"]["data"]
-        resources:
-            **link.config["resources"]["data"],
-        conda:
-            "../../envs/analysis.yaml"
         shell:
-            "python {SCRIPTS}/data.py --part fresh --dataset {input.plugin:q} --params {params.settings:q}"
+            f"python {SCRIPTS}/data.py"
+            " --part fresh --dataset {input.plugin:q} --params {params.settings:q}"
             " {params.heldout} --heldout-seed {params.heldout_seed} --n {params.n} --seed {params.seed}"
             " --generation {params.generation}"
             " --results-version {params.version} --output {output.samples:q} 2>&1 | tee {log:q}"
@@ -122,6 +125,11 @@ for link, space in jobs("train_embedder"):
             throughput=f"{link.folder}/embedders/{space}/benchmarks/train_embedder.json",
         benchmark:
             f"{link.folder}/embedders/{space}/benchmarks/train_embedder.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        threads: link.config["threads"]["train_embedder"]
+        resources:
+            **link.config["resources"]["train_embedder"],
         params:
             settings=json.dumps(link.spaces[space]["params"]),
             space=space,
@@ -129,13 +137,9 @@ for link, space in jobs("train_embedder"):
             threads=link.config["threads"]["train_embedder"],
             machine=machine(link, "device", "deterministic"),
             version=RESULTS_VERSION["train_embedder"],
-        threads: link.config["threads"]["train_embedder"]
-        resources:
-            **link.config["resources"]["train_embedder"],
-        conda:
-            "../../envs/cpu.yaml"
         shell:
-            "python {SCRIPTS}/train_embedder.py --embedder {input.plugin:q} --params {params.settings:q}"
+            f"python {SCRIPTS}/train_embedder.py"
+            " --embedder {input.plugin:q} --params {params.settings:q}"
             " --space {params.space} --samples {input.samples:q} --seed {params.seed} --threads {params.threads}"
             " {params.machine} --results-version {params.version} --throughput {log.throughput:q}"
             " --output {output.weights:q} 2>&1 | tee {log.text:q}"
@@ -156,19 +160,20 @@ for link, g in jobs("embed_heldout"):
             throughput=f"{link.folder}/heldout/benchmarks/embed.json",
         benchmark:
             f"{link.folder}/heldout/benchmarks/embed.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        threads: link.config["threads"]["embed"]
+        resources:
+            **link.config["resources"]["embed"],
         params:
             spaces=space_options(link, link.heldout_embeddings),
             batch_size=link.config["embedder"]["batch_size"],
             threads=link.config["threads"]["embed"],
             machine=machine(link, "device", "deterministic"),
             version=RESULTS_VERSION["embed"],
-        threads: link.config["threads"]["embed"]
-        resources:
-            **link.config["resources"]["embed"],
-        conda:
-            "../../envs/cpu.yaml"
         shell:
-            "python {SCRIPTS}/embed.py --space {params.spaces:q} --samples {input.samples:q} --generation 0"
+            f"python {SCRIPTS}/embed.py"
+            " --space {params.spaces:q} --samples {input.samples:q} --generation 0"
             " --batch-size {params.batch_size} --threads {params.threads} {params.machine}"
             " --results-version {params.version} --throughput {log.throughput:q} 2>&1 | tee {log.text:q}"
 
@@ -188,18 +193,19 @@ for link, g in jobs("embed_fresh"):
             throughput=f"{link.folder}/gen{g}/benchmarks/embed_fresh.json",
         benchmark:
             f"{link.folder}/gen{g}/benchmarks/embed_fresh.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        threads: link.config["threads"]["embed"]
+        resources:
+            **link.config["resources"]["embed"],
         params:
             spaces=space_options(link, lambda space, link=link, g=g: link.fresh_embeddings(space, g)),
             batch_size=link.config["embedder"]["batch_size"],
             threads=link.config["threads"]["embed"],
             machine=machine(link, "device", "deterministic"),
             version=RESULTS_VERSION["embed"],
-        threads: link.config["threads"]["embed"]
-        resources:
-            **link.config["resources"]["embed"],
-        conda:
-            "../../envs/cpu.yaml"
         shell:
-            "python {SCRIPTS}/embed.py --space {params.spaces:q} --samples {input.samples:q} --generation 0"
+            f"python {SCRIPTS}/embed.py"
+            " --space {params.spaces:q} --samples {input.samples:q} --generation 0"
             " --batch-size {params.batch_size} --threads {params.threads} {params.machine}"
             " --results-version {params.version} --throughput {log.throughput:q} 2>&1 | tee {log.text:q}"

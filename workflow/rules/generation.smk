@@ -18,8 +18,7 @@ for link, g in jobs("train"):
         input:
             plugin=link.config["generator"]["plugin"],
             training_set=link.training_set(g),
-            samples=[link.samples(k) for k in link.trained_on(g)]
-            + [link.fresh_samples(g)] * (link.fresh and g > 1),
+            samples=[link.samples(k) for k in link.trained_on(g)] + [link.fresh_samples(g)] * (link.fresh and g > 1),
         output:
             weights=f"{link.folder}/gen{g}/model/weights.safetensors",
             record=f"{link.folder}/gen{g}/model/model.json",
@@ -29,6 +28,12 @@ for link, g in jobs("train"):
             throughput=f"{link.folder}/gen{g}/benchmarks/train.json",
         benchmark:
             f"{link.folder}/gen{g}/benchmarks/train.tsv"
+        priority: 10
+        conda:
+            "../../envs/cpu.yaml"
+        threads: link.config["threads"]["train"]
+        resources:
+            **link.config["resources"]["train"],
         params:
             settings=json.dumps(link.config["generator"]["params"]),
             generation=g,
@@ -36,14 +41,9 @@ for link, g in jobs("train"):
             threads=link.config["threads"]["train"],
             machine=machine(link, "device", "precision", "compile", "deterministic"),
             version=RESULTS_VERSION["train"],
-        priority: 10
-        threads: link.config["threads"]["train"]
-        resources:
-            **link.config["resources"]["train"],
-        conda:
-            "../../envs/cpu.yaml"
         shell:
-            "python {SCRIPTS}/train.py --generator {input.plugin:q} --params {params.settings:q}"
+            f"python {SCRIPTS}/train.py"
+            " --generator {input.plugin:q} --params {params.settings:q}"
             " --training-set {input.training_set:q} --samples {input.samples:q} --generation {params.generation}"
             " --seed {params.seed} --threads {params.threads} {params.machine} --results-version {params.version}"
             " --loss {log.loss:q} --throughput {log.throughput:q} --output {output.weights:q} 2>&1 | tee {log.text:q}"
@@ -76,6 +76,12 @@ for link, g in jobs("sample"):
             throughput=f"{link.folder}/gen{g}/benchmarks/sample/{part}.json",
         benchmark:
             f"{link.folder}/gen{g}/benchmarks/sample/{part}.tsv"
+        priority: 10
+        conda:
+            "../../envs/cpu.yaml"
+        threads: link.config["threads"]["sample"]
+        resources:
+            **link.config["resources"]["sample"],
         params:
             settings=json.dumps(link.config["sampling"]["params"]),
             n=link.sampled,
@@ -87,14 +93,9 @@ for link, g in jobs("sample"):
             threads=link.config["threads"]["sample"],
             machine=machine(link, "device", "precision", "compile", "deterministic"),
             version=RESULTS_VERSION["sample"],
-        priority: 10
-        threads: link.config["threads"]["sample"]
-        resources:
-            **link.config["resources"]["sample"],
-        conda:
-            "../../envs/cpu.yaml"
         shell:
-            "python {SCRIPTS}/sample.py --generator {input.plugin:q} --params {params.settings:q}"
+            f"python {SCRIPTS}/sample.py"
+            " --generator {input.plugin:q} --params {params.settings:q}"
             " --model {input.weights:q} --n {params.n} --shard {params.shard} --shards {params.shards}"
             " --batch-size {params.batch_size} --generation {params.generation} --seed {params.seed}"
             " --threads {params.threads} {params.machine} --results-version {params.version}"
@@ -116,12 +117,13 @@ for link, g in jobs("sample"):
             benchmark:
                 f"{link.folder}/gen{g}/benchmarks/sample/gather.tsv"
             priority: 10
-            resources:
-                **link.config["resources"]["select"],
             conda:
                 "../../envs/analysis.yaml"
+            resources:
+                **link.config["resources"]["select"],
             shell:
-                "python {SCRIPTS}/gather.py --shards {input.samples:q} --output {output.samples:q} 2>&1 | tee {log:q}"
+                f"python {SCRIPTS}/gather.py"
+                " --shards {input.samples:q} --output {output.samples:q} 2>&1 | tee {log:q}"
 
 
 for link, g in jobs("embed"):
@@ -145,6 +147,14 @@ for link, g in jobs("embed"):
             throughput=f"{link.folder}/gen{g}/benchmarks/embed/{part}.json",
         benchmark:
             f"{link.folder}/gen{g}/benchmarks/embed/{part}.tsv"
+        priority: 10
+        group:
+            group(link, g)
+        conda:
+            "../../envs/cpu.yaml"
+        threads: link.config["threads"]["embed"]
+        resources:
+            **link.config["resources"]["embed"],
         params:
             spaces=space_options(link, f"{link.folder}/gen{g}/embeddings/%s/{part}.parquet".__mod__),
             generation=g,
@@ -154,15 +164,9 @@ for link, g in jobs("embed"):
             threads=link.config["threads"]["embed"],
             machine=machine(link, "device", "deterministic"),
             version=RESULTS_VERSION["embed"],
-        priority: 10
-        group: group(link, g)
-        threads: link.config["threads"]["embed"]
-        resources:
-            **link.config["resources"]["embed"],
-        conda:
-            "../../envs/cpu.yaml"
         shell:
-            "python {SCRIPTS}/embed.py --space {params.spaces:q} --samples {input.samples:q}"
+            f"python {SCRIPTS}/embed.py"
+            " --space {params.spaces:q} --samples {input.samples:q}"
             " --generation {params.generation} --shard {params.shard} --shards {params.shards}"
             " --batch-size {params.batch_size} --threads {params.threads} {params.machine}"
             " --results-version {params.version} --throughput {log.throughput:q} 2>&1 | tee {log.text:q}"
@@ -185,13 +189,14 @@ for link, g in jobs("embed"):
             benchmark:
                 f"{link.folder}/gen{g}/benchmarks/embed/gather.tsv"
             priority: 10
-            group: group(link, g)
-            resources:
-                **link.config["resources"]["select"],
+            group:
+                group(link, g)
             conda:
                 "../../envs/analysis.yaml"
+            resources:
+                **link.config["resources"]["select"],
             shell:
-                "python {SCRIPTS}/gather.py --shards {input:q} --output {output:q} 2>&1 | tee {log:q}"
+                f"python {SCRIPTS}/gather.py" " --shards {input:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 # The first training set is all of generation 0; no rule chooses it.
@@ -221,6 +226,14 @@ for link, g in jobs("select"):
             f"{link.folder}/gen{g}/logs/select.log",
         benchmark:
             f"{link.folder}/gen{g}/benchmarks/select.tsv"
+        priority: 10
+        group:
+            group(link, g)
+        conda:
+            "../../envs/analysis.yaml"
+        threads: link.config["threads"]["select"]
+        resources:
+            **link.config["resources"]["select"],
         params:
             options=selection_options(link, g) if g > 0 else "",
             settings=json.dumps(selection["params"] if g > 0 else {}),
@@ -229,15 +242,9 @@ for link, g in jobs("select"):
             seed=link.seed,
             threads=link.config["threads"]["select"],
             version=RESULTS_VERSION["select"],
-        priority: 10
-        group: group(link, g)
-        threads: link.config["threads"]["select"]
-        resources:
-            **link.config["resources"]["select"],
-        conda:
-            "../../envs/analysis.yaml"
         shell:
-            "python {SCRIPTS}/select.py --pool {input.pool:q} --params {params.settings:q} {params.options} --n {params.n}"
+            f"python {SCRIPTS}/select.py"
+            " --pool {input.pool:q} --params {params.settings:q} {params.options} --n {params.n}"
             " --generation {params.generation} --seed {params.seed} --threads {params.threads}"
             " --results-version {params.version} --output {output.training_set:q} 2>&1 | tee {log:q}"
 
@@ -266,6 +273,13 @@ for link, g in jobs("evaluate"):
             throughput=f"{link.folder}/gen{g}/benchmarks/evaluate.json",
         benchmark:
             f"{link.folder}/gen{g}/benchmarks/evaluate.tsv"
+        group:
+            group(link, g)
+        conda:
+            "../../envs/cpu.yaml"
+        threads: link.config["threads"]["evaluate"]
+        resources:
+            **link.config["resources"]["evaluate"],
         params:
             files=evaluation_files(link, g, spaces),
             n=link.evaluated,
@@ -280,14 +294,9 @@ for link, g in jobs("evaluate"):
             seed=link.seed,
             threads=link.config["threads"]["evaluate"],
             version=RESULTS_VERSION["evaluate"],
-        group: group(link, g)
-        threads: link.config["threads"]["evaluate"]
-        resources:
-            **link.config["resources"]["evaluate"],
-        conda:
-            "../../envs/cpu.yaml"
         shell:
-            "python {SCRIPTS}/evaluate.py --training-set {input.training_set:q} {params.files}"
+            f"python {SCRIPTS}/evaluate.py"
+            " --training-set {input.training_set:q} {params.files}"
             " --generation {params.generation} --n {params.n} --reference {params.reference}"
             " --distribution {params.distribution:q} --neighbours {params.neighbours:q} {params.kid} --k {params.k}"
             " --gs-distance {params.gs_distance} --near-duplicate-threshold {params.near:q} --seed {params.seed}"

@@ -34,7 +34,7 @@ rule collect:
     params:
         chains=json.dumps(chain_rows()),
     shell:
-        "python {SCRIPTS}/collect.py --chains {params.chains:q} --output {output:q} 2>&1 | tee {log:q}"
+        f"python {SCRIPTS}/collect.py" " --chains {params.chains:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule plot_curves:
@@ -64,7 +64,8 @@ rule plot_curves:
     resources:
         **CHAINS[0].config["resources"]["select"],
     shell:
-        "python {SCRIPTS}/plot_curves.py --metrics {input:q} --overview {output.png:q} {output.svg:q}"
+        f"python {SCRIPTS}/plot_curves.py"
+        " --metrics {input:q} --overview {output.png:q} {output.svg:q}"
         " --folder {output.folder:q} 2>&1 | tee {log:q}"
 
 
@@ -95,7 +96,8 @@ for link, g in GRIDS:
             images=link.config["report"]["images"],
             title=f"{link.name}, generation {g}" if g else f"{link.name}, real training images",
         shell:
-            "python {SCRIPTS}/plot_grid.py --samples {input:q} --images {params.images} --title {params.title:q}"
+            f"python {SCRIPTS}/plot_grid.py"
+            " --samples {input:q} --images {params.images} --title {params.title:q}"
             " --output {output:q} 2>&1 | tee {log:q}"
 
 
@@ -128,7 +130,8 @@ for link in PICTURED:
             rows=link.config["report"]["rows"],
             title=f"{link.name}: samples across the generations",
         shell:
-            "python {SCRIPTS}/plot_evolution.py --samples {input.samples:q} --generations {params.generations}"
+            f"python {SCRIPTS}/plot_evolution.py"
+            " --samples {input.samples:q} --generations {params.generations}"
             " --rows {params.rows} --title {params.title:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
@@ -163,7 +166,8 @@ for link, g in NEAREST:
             pairs=link.config["report"]["pairs"],
             title=f"{link.name}, generation {g}: samples and their nearest training images",
         shell:
-            "python {SCRIPTS}/plot_nearest.py --samples {input.samples:q} --n {params.n}"
+            f"python {SCRIPTS}/plot_nearest.py"
+            " --samples {input.samples:q} --n {params.n}"
             " --training-set {input.training_set:q} --training-samples {input.training_samples:q}"
             " --pairs {params.pairs} --title {params.title:q} --output {output:q} 2>&1 | tee {log:q}"
 
@@ -196,5 +200,6 @@ for link in MOMENTS:
         params:
             generations=list(range(link.generations + 1)),
         shell:
-            "python {SCRIPTS}/plot_moments.py --samples {input.samples:q} --generations {params.generations}"
+            f"python {SCRIPTS}/plot_moments.py"
+            " --samples {input.samples:q} --generations {params.generations}"
             " --output {output.png:q} {output.svg:q} 2>&1 | tee {log:q}"

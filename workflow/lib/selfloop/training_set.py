@@ -44,7 +44,7 @@ def items(embeddings: Sequence[pa.Table]) -> pa.Table:
 def next_training_set(
     paradigm: str, pool: pa.Table, selected: np.ndarray, previous: pa.Table | None, real: pa.Table | None
 ) -> pa.Table:
-    """Return D_{g+1}: the chosen of the pool, with D_g under ``accumulate``, with real items where a fraction is kept.
+    """Return D_{g+1}: the chosen of the pool, D_g under ``accumulate``, real items where a fraction is kept.
 
     ``pool``, ``previous`` (D_g) and ``real`` have training-set rows, ``selected`` is bool[len(pool)]. Rows stand in
     the order of (replicate, generation, index), real items first, whatever order the rule chose them in.

@@ -145,8 +145,8 @@ def make_network(shape, block_out_channels, attention, layers_per_block, norm_nu
     if len(attention) != levels:
         raise UserError(f"generator.params.attention: {len(attention)} entries for {levels} block_out_channels")
     if height % 2 ** (levels - 1) or width % 2 ** (levels - 1):
-        raise UserError(f"generator.params.block_out_channels: {levels} resolutions need sides that {2 ** (levels - 1)} "
-                        f"divides, the images are {height} x {width}")  # fmt: skip
+        raise UserError(f"generator.params.block_out_channels: {levels} resolutions need sides that "
+                        f"{2 ** (levels - 1)} divides, the images are {height} x {width}")  # fmt: skip
     for c in block_out_channels:
         if c % norm_num_groups:
             raise UserError(f"generator.params.norm_num_groups: {norm_num_groups} does not divide {c} channels")

@@ -1,0 +1,35 @@
+# The two commands of the README. Both set up the environment in .venv first, are safe to repeat and do nothing twice.
+
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+# Rules call `python` from the path.
+RUN = PATH="$(CURDIR)/.venv/bin:$$PATH"
+
+.PHONY: fid test all bench lint
+
+# The default experiment: ten generations on real digits, in minutes.
+fid: .venv/installed
+	$(RUN) snakemake --cores $(CORES) results/gen10/fid.json
+
+# Everything of config.yaml: all arms and seeds, metrics.csv, figures; and the report, one file to look at.
+all: .venv/installed
+	$(RUN) snakemake --cores $(CORES)
+	$(RUN) snakemake --cores 1 --report report.html
+
+test: .venv/installed
+	$(RUN) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
+
+# Ours beside the common way, in one run each; docs/performance.md has the tables.
+bench: .venv/installed
+	$(RUN) python benchmarks/run_all.py
+
+lint: .venv/installed
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check Snakefile workflow
+	$(RUN) snakemake --lint
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --editable '.[dev]'
+	touch $@
