@@ -3,6 +3,8 @@
 Pure drawing: a ``metrics_table.Table`` or arrays in, a matplotlib Figure out. Use inside ``selfloop.style.style()``.
 """
 
+import textwrap
+
 import numpy as np
 
 from selfloop.errors import UserError
@@ -39,7 +41,8 @@ def _not_drawn(why: dict[Panel, str]) -> str:
     for panel, reason in why.items():
         if reason:
             names.setdefault(reason, {})[f"{panel.metric} ({panel.space})" if panel.space else panel.metric] = None
-    return "\n".join(f"Not drawn, {reason}: {', '.join(found)}" for reason, found in names.items())
+    lines = [f"Not drawn, {reason}: {', '.join(found)}" for reason, found in names.items()]
+    return "\n".join(textwrap.fill(line, 150, subsequent_indent="    ") for line in lines)
 
 
 def one_metric(table: Table, metric: str):

@@ -1,0 +1,159 @@
+"""What the workflow would do, without doing it: rules, commands bound to their generation, sharing, one-line errors."""
+
+import re
+import shlex
+
+import pytest
+import yaml
+from conftest import Checkout
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Write differences from config.yaml and return how snakemake is told of them."""
+
+    def write(**differences) -> list[str]:
+        (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(differences))
+        return ["--configfile", str(tmp_path / "experiment.yaml")]
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def jobs(checkout, tmp_path_factory):
+    """The printed jobs of three generations with two arms and two seeds: rule -> (inputs, outputs, command)."""
+    path = tmp_path_factory.mktemp("config") / "arms.yaml"
+    path.write_text(yaml.safe_dump(ARMS))
+    done = checkout.snakemake("-n", "-p", "--cores", "8", "--configfile", str(path), "--", "all")
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for block in re.split(r"\n(?=(?:local)?rule )", done.stdout):
+        if match := re.match(r"(?:local)?rule (\S+):", block):
+            command = re.search(r"shell:\s*\n?\s*(python .*)", block) or re.search(r"^\s*(python .*)", block, re.M)
+            parts = {key: re.search(rf"^    {key}: (.*)", block, re.M) for key in ("input", "output")}
+            found[match[1]] = {key: part[1].split(", ") if part else [] for key, part in parts.items()}
+            found[match[1]]["command"] = command[1] if command else ""
+    return found
+
+
+ARMS = {
+    "generations": 3,
+    "seeds": [0, 5],
+    "arms": {
+        "greedy": {"selection": {"script": "workflow/plugins/selectors/greedy.py"}},
+        "accumulate": {"training_set": {"paradigm": "accumulate"}},
+    },
+}
+
+
+def test_every_generation_has_its_rules(checkout):
+    names = checkout.snakemake("--list-rules").stdout.split()
+    for g in range(1, 11):
+        assert {f"{stage}_g{g}" for stage in ("train", "sample", "embed", "evaluate")} <= set(names)
+        assert (f"select_g{g}" in names) == (g < 10)
+    assert {"sample_g0", "embed_g0", "select_g0", "sample_heldout", "train_embedder_classifier"} <= set(names)
+    assert not {"train_g0", "evaluate_g0"} & set(names)
+
+
+def test_chains_share_what_is_identical(jobs):
+    assert {"train_g1", "train_g1_seed5", "train_g2_greedy", "train_g2_greedy_seed5"} <= set(jobs)
+    assert not {"train_g1_greedy", "sample_g1_accumulate", "sample_g0_greedy", "sample_heldout_seed5"} & set(jobs)
+    assert "results/gen1/embeddings/classifier/part-0000.parquet" in jobs["select_g1_greedy"]["input"]
+    assert "results/seed5/gen1/embeddings/classifier/part-0000.parquet" in jobs["select_g1_greedy_seed5"]["input"]
+    assert "results/gen2/training_set.parquet" not in jobs["select_g2_accumulate"]["input"]
+    assert "results/accumulate/gen2/training_set.parquet" in jobs["select_g2_accumulate"]["input"]
+    assert "results/gen1/training_set.parquet" in jobs["select_g1_accumulate"]["input"]
+
+
+def test_each_command_names_its_own_generation_and_chain(jobs):
+    """A value that is looked up late, in shell text or in a lambda, is that of the loop's last turn."""
+    checked = 0
+    for rule, job in jobs.items():
+        match = re.fullmatch(r"(train|sample|embed|select|evaluate)_g(\d+)((?:_[a-z]+)?)((?:_seed\d+)?)", rule)
+        if not match:
+            continue
+        stage, g, arm, seed = match[1], int(match[2]), match[3][1:], match[4][1:]
+        folder = "/".join(["results", *filter(None, (arm, seed))])
+        words = shlex.split(job["command"].split("2>&1")[0])
+        if stage != "sample" or g > 0:
+            assert words[words.index("--generation") + 1] == str(g), rule
+        written = [word for flag in ("--output", "--fid", "--metrics") if flag in words
+                   for word in [words[words.index(flag) + 1]]]  # fmt: skip
+        own = g + 1 if stage == "select" else g
+        assert all(path.startswith(f"{folder}/gen{own}/") for path in written), (rule, written)
+        assert all(re.match(rf"{folder}/gen({g}|{own})/", path) for path in job["output"]), (rule, job["output"])
+        if "--seed" in words:
+            assert words[words.index("--seed") + 1] == (seed.removeprefix("seed") or "0"), rule
+        checked += 1
+    assert checked > 60
+
+
+def test_a_generation_is_a_target_and_until_stops(checkout, config):
+    extra = config(generations=3)
+    done = checkout.snakemake("-n", "--cores", "1", *extra, "--", "train_g2")
+    assert "train_g2" in done.stdout and "sample_g2" not in done.stdout and "train_g3" not in done.stdout
+    done = checkout.snakemake("-n", "--cores", "1", *extra, "--until", "select_g2", "--", "results/gen3/fid.json")
+    assert "select_g2" in done.stdout and "train_g3" not in done.stdout
+
+
+def test_gen10_asks_for_the_curve_that_leads_to_it(checkout):
+    done = checkout.snakemake("-n", "--cores", "1", "--", "results/gen10/fid.json")
+    assert all(f"evaluate_g{g} " in done.stdout for g in range(1, 11))
+
+
+def test_shards_are_worker_rules_and_a_gather_rule_with_the_promised_name(checkout, config):
+    extra = config(generations=1, sampling={"shards": 3}, embedder={"shards": 2})
+    done = checkout.snakemake("-n", "--cores", "1", *extra, "--", "results/gen1/fid.json")
+    counts = dict(re.findall(r"^(\S+) +(\d+)$", done.stdout, re.M))
+    assert (counts["sample_g1_shard"], counts["sample_g1"]) == ("3", "1")
+    assert (counts["embed_g1_shard"], counts["embed_g1"]) == ("2", "1")
+
+
+@pytest.mark.parametrize(
+    ("differences", "lines"),
+    [
+        ({"trainin_set": {"size": 5}}, ["trainin_set: unknown key", "training_set"]),
+        ({"training_set": {"paradigm": "replce"}}, ["training_set.paradigm", "replace"]),
+        ({"generations": "ten"}, ["generations"]),
+        ({"selection": {"script": "workflow/plugins/selectors/gredy.py"}}, ["selection.script", "gredy.py", "greedy.py"]),
+        ({"training_set": {"size": 5000}}, ["1797"]),
+        ({"arms": {"mixed": {"training_set": {"paradigm": "subsample", "real_fraction": 0.5}}}}, ["arm mixed", "real_fraction"]),
+        ({"arms": {"gen5": {"generations": 2}}}, ["gen5"]),
+        ({"generator": {"params": {"batchsize": 5}}}, ["generator.params", "batchsize", "batch_size"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_config_is_one_line_and_no_traceback(checkout, config, differences, lines):
+    done = checkout.snakemake("-n", "--cores", "1", *config(**differences), "--", "results/gen1/fid.json")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in said and "Exception" not in said
+    for text in lines:
+        assert text in said
+
+
+def test_everything_wrong_is_listed_at_once(checkout, config):
+    extra = config(generations=0, seeds=[1, 1], evaluate={"k": "three"}, arms={"a": {"sampling": {"shard": 2}}})
+    said = checkout.snakemake("-n", "--cores", "1", *extra).stderr
+    for key in ("generations", "seeds", "evaluate.k", "arm a: sampling.shard"):
+        assert key in said
+
+
+def test_another_plugin_in_a_config_file_drops_the_params_of_the_old_one(checkout, config):
+    extra = config(
+        generations=1,
+        dataset={"plugin": "workflow/plugins/datasets/normal.py", "params": {"n": 50, "replicates": 3}, "heldout": 10},
+        training_set={"size": 40},
+        generator={"plugin": "workflow/plugins/generators/gaussian.py"},
+        embedder={"spaces": {"classifier": {"plugin": "workflow/plugins/embedders/pixels.py"}}},
+    )
+    done = checkout.snakemake("-n", "--cores", "1", *extra, "--", "results/gen1/fid.json")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_workflow_is_found_from_another_folder(checkout, tmp_path):
+    (tmp_path / "config.yaml").write_text((checkout.folder / "config.yaml").read_text())
+    other = Checkout.__new__(Checkout)
+    other.folder = tmp_path
+    done = other.snakemake("-n", "-p", "--cores", "1", "-s", str(checkout.folder / "Snakefile"), "--", "train_g1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "workflow/scripts/train.py" in done.stdout
