@@ -6,8 +6,8 @@
 The released loops (arXiv 2509.16499) hold the pool in torch and call torch.cdist with one row at a time: greedy once
 per item chosen, threshold decay once per candidate of each pass, against everything chosen so far. They would take
 hours at full size, so that a part of each is timed and the rest follows from what one row costs. Greedy: every row
-costs the same. Threshold decay: a candidate costs a fixed part and a part per chosen item, both timed; how many
-candidates meet how many chosen is counted from the passes of ours, which choose the same. Each of ours runs in a
+costs the same. Threshold decay: one candidate is timed against eight sizes of the chosen set; how many candidates meet
+how many chosen is counted from the passes of ours, which choose the same. Each of ours runs in a
 process of its own for its peak memory, counted above the features. Wall seconds are those of a quiet machine only on a
 quiet machine: CPU seconds and their ratio stand beside them.
 """
@@ -104,33 +104,37 @@ def released_greedy(pool, n: int):
     return n * released_row(pool, 20)
 
 
-def released_threshold(pool, order: list[int], scores: list[float], schedule: str):
-    """Seconds of the released threshold loop: its candidates and comparisons, times what they cost."""
-    small, large = len(pool) // 64, len(pool) // 2
-    released_candidate(pool, large, 2)
-    at_small, at_large = (released_candidate(pool, size, 50) for size in (small, large))
-    per_item = ((at_large - at_small) / (large - small)).clip(0)
-    fixed = (at_small - per_item * small).clip(0)
-    candidates, comparisons = released_counts(pool, order, scores, schedule)
-    return candidates * fixed + comparisons * per_item
+def released_costs(pool):
+    """Time a candidate against sets of chosen items: their sizes, and float64[sizes, 2] (wall, CPU) seconds.
 
-
-def released_counts(pool, order: list[int], scores: list[float], schedule: str) -> tuple[float, float]:
-    """Count the candidates of all passes and their comparisons with chosen items, from the tau of each chosen item."""
+    From N/256 to N/2; the sizes take turns, so that a slow moment of the machine falls on all of them.
+    """
     import numpy as np
 
+    sizes = [len(pool) >> k for k in range(8, 0, -1)]
+    rounds = [[released_candidate(pool, size, 10) for size in sizes] for _ in range(6)]
+    return sizes, np.median(rounds[1:], axis=0)
+
+
+def released_threshold(pool, order: list[int], scores: list[float], schedule: str, costs):
+    """Seconds of the released threshold loop: each pass, seen in the tau of each chosen item, times what it costs."""
+    import numpy as np
+
+    sizes, seconds = costs
     taus, counts = np.unique(-np.array(scores[1:]), return_counts=True)  # -tau ascending: passes that added something
     tau0 = ((pool - pool[order[0]]) ** 2).sum(1).max().sqrt().item()
-    candidates = comparisons = 0.0
-    chosen, before = 1, -1
-    for tau, added in zip(-taus, counts, strict=True):
+    total, chosen, before = np.zeros(2), 1, -1
+    for k, (tau, added) in enumerate(zip(-taus, counts, strict=True)):
         decays = round(np.log(tau / tau0) / np.log(ALPHA))
         empty = decays - before - 1 + (schedule == "paper" and before >= 0)  # passes that added nothing
         left = len(pool) - chosen
-        candidates += (empty + 1) * left
-        comparisons += empty * left * chosen + left * (chosen + added / 2)
+        walked = (
+            left if k + 1 < len(taus) else left * (order[-1] + 1) / len(pool)
+        )  # the last one stops at its last item
+        for candidates, size in ((empty * left, chosen), (walked, chosen + added / 2)):
+            total += [candidates * np.interp(size, sizes, column) for column in seconds.T]
         chosen, before = chosen + added, decays
-    return candidates, comparisons
+    return total
 
 
 def machine() -> str:
@@ -165,12 +169,13 @@ def table(a: argparse.Namespace) -> str:
     ]
     rows += ["|---|---|---|---|---|---|---|---|"]
     pool = torch.from_numpy(features(a.n, a.d))
+    costs = released_costs(pool)
     for rule in ("greedy", "paper", "released"):
         own = run_ours(rule, a)
         if rule == "greedy":
             theirs = released_greedy(pool, a.n // 2)
         else:
-            theirs = released_threshold(pool, own["order"], own["scores"], rule)
+            theirs = released_threshold(pool, own["order"], own["scores"], rule, costs)
         (wall, cpu), name = own["seconds"], rule if rule == "greedy" else f"threshold decay, {rule}"
         numbers = f"{wall:.1f} | {cpu:.1f} | {theirs[0]:,.0f} | {theirs[1]:,.0f}"
         rows.append(f"| {name} | {numbers} | {theirs[0] / wall:,.0f} | {theirs[1] / cpu:,.0f} | {own['mib']:.0f} |")

@@ -38,6 +38,17 @@ def test_quick_and_ordinary_import_are_the_same_network_and_samplers():
     assert quick[2:] == [False, False] and ordinary[3], "the quick one is quick because these are not loaded"
 
 
+def test_the_rest_of_diffusers_can_be_imported_after():
+    code = """
+import json
+from selfloop.quick_start import diffusers_class
+quick = diffusers_class("DDIMScheduler")
+from diffusers import DDPMScheduler, DDIMScheduler
+print(json.dumps([DDIMScheduler is quick, DDPMScheduler(num_train_timesteps=7).config.num_train_timesteps]))
+"""
+    assert run(code) == [True, 7]
+
+
 def test_where_the_quick_import_fails_the_ordinary_one_is_taken():
     code = """
 import selfloop.quick_start as q

@@ -28,7 +28,8 @@ def diffusers_class(name: str) -> type:
     if "diffusers" in sys.modules and not hasattr(sys.modules["diffusers"], "_selfloop_quick"):
         return getattr(sys.modules["diffusers"], name)
     try:
-        with _without_optional(), _bare_packages():
+        with _without_optional():
+            _bare_packages()
             return getattr(importlib.import_module(_CLASSES[name]), name)
     except Exception:
         for module in [m for m in sys.modules if m == "diffusers" or m.startswith("diffusers.")]:
@@ -69,9 +70,22 @@ def _without_optional() -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
-@contextlib.contextmanager
-def _bare_packages() -> Iterator[None]:
-    """Stand in for packages of diffusers whose __init__ imports everything: the same folders, nothing run."""
+class _Bare(types.ModuleType):
+    """A package whose ``__init__`` has not run; it runs when anybody asks the package for something."""
+
+    def __getattr__(self, name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        path = Path(self.__path__[0], "__init__.py")
+        spec = importlib.util.spec_from_file_location(self.__name__, path, submodule_search_locations=self.__path__)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[self.__name__] = module
+        spec.loader.exec_module(module)
+        return getattr(sys.modules[self.__name__], name)
+
+
+def _bare_packages() -> None:
+    """Put stand-ins for the packages of diffusers whose __init__ imports everything into sys.modules."""
     import diffusers.utils
 
     diffusers = sys.modules["diffusers"]
@@ -80,7 +94,6 @@ def _bare_packages() -> Iterator[None]:
     for package in _PACKAGES:
         name = f"diffusers.{package}"
         if name not in sys.modules:
-            module = types.ModuleType(name)
+            module = _Bare(name)
             module.__path__ = [str(root.joinpath(*package.split(".")))]
             sys.modules[name] = module
-    yield

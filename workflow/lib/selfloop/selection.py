@@ -114,18 +114,10 @@ def threshold_decay(
         while len(order) < n and (largest := distances.squared.max()) > 0:
             tau0 = np.sqrt(largest) if tau0 is None else tau0
             tau = tau0 * alpha**decays
-            before, limit = len(order), _largest_square(tau)
-            left = visiting[distances.squared[visiting] > limit]
-            while len(left) and len(order) < n:
-                block = distances.block(left[:size])
-                taken = _further_of(block, n - len(order), limit)
-                distances.add(np.array(taken))
-                order.extend(taken)
-                score[taken] = tau
-                left = left[size:]
-                left = left[distances.squared[left] > limit]
-                size = _next_size(size, len(taken), len(features))
-            if len(order) == before:
+            taken, size = _pass(distances, visiting, _largest_square(tau), n - len(order), size)
+            order.extend(taken)
+            score[taken] = tau
+            if not taken:
                 decays = _decays_until_below(tau0, alpha, np.sqrt(largest))
             elif schedule == "released":
                 decays += 1
@@ -157,6 +149,22 @@ def _farthest_of(block: Block, room: int, bound: float, outside: int, score: np.
         taken.append(position)
         block.take(j)
     return taken
+
+
+def _pass(
+    distances: ChosenDistances, visiting: np.ndarray, limit: float, room: int, size: int
+) -> tuple[list[int], int]:
+    """Add, in visiting order, items whose squared distance is above ``limit``; return them and the next block size."""
+    taken: list[int] = []
+    left = visiting[distances.squared[visiting] > limit]
+    while len(left) and len(taken) < room:
+        added = _further_of(distances.block(left[:size]), room - len(taken), limit)
+        distances.add(np.array(added))
+        taken.extend(added)
+        left = left[size:]
+        left = left[distances.squared[left] > limit]
+        size = _next_size(size, len(added), len(visiting))
+    return taken, size
 
 
 def _further_of(block: Block, room: int, limit: float) -> list[int]:
