@@ -240,7 +240,7 @@ def test_nothing_is_left_open(run):
     chain = run("{evaluate: {n: null}, training_set: {size: 700.0}}")[0].config
     assert chain["training_set"]["n"] == chain["training_set"]["size"] == 700
     assert isinstance(chain["training_set"]["size"], int)
-    assert (chain["evaluate"]["n"], chain["evaluate"]["kid_subset_size"]) == (700, 500)
+    assert (chain["evaluate"]["n"], chain["evaluate"]["kid_subset_size"]) == (700, 250)
     assert [space["fitted"] for space in chain["embedder"]["spaces"].values()] == [True, False]
     assert chain["resources"]["train"] == {"gpu": 0, "mem_mb": 4000, "runtime": 60}
     assert chain["embedder"]["spaces"]["pixels"]["params"] == {}
@@ -255,7 +255,7 @@ def test_paths_are_those_found(run, folder):
 def test_all_of_the_held_out_split_is_counted(run):
     chains = run("{dataset: {plugin: split.py, heldout: null}, training_set: {size: 30}}", counts=count_items)
     assert chains[0].config["dataset"]["heldout"] == 20
-    assert chains[0].config["evaluate"]["kid_subset_size"] == 20
+    assert chains[0].config["evaluate"]["kid_subset_size"] == 10
 
 
 def test_an_arm_that_keeps_the_pool_has_the_n_of_the_rest(run):

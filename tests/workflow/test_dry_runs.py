@@ -29,7 +29,7 @@ def jobs(checkout, tmp_path_factory):
     found = {}
     for block in re.split(r"\n(?=(?:local)?rule )", done.stdout):
         if match := re.match(r"(?:local)?rule (\S+):", block):
-            command = re.search(r"shell:\s*\n?\s*(python .*)", block) or re.search(r"^\s*(python .*)", block, re.M)
+            command = re.search(r"^Shell command: (python .*)", block, re.M)
             parts = {key: re.search(rf"^    {key}: (.*)", block, re.M) for key in ("input", "output")}
             found[match[1]] = {key: part[1].split(", ") if part else [] for key, part in parts.items()}
             found[match[1]]["command"] = command[1] if command else ""

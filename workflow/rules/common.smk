@@ -6,6 +6,7 @@ a loop variable in `shell:` text would be its last value in every rule.
 
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -146,23 +147,29 @@ def group(link, g):
 
 
 def makes_images(link):
-    """Whether a chain's samples are images: those of a closed-form family (its plug-in says FAMILY) are not."""
-    return "\nFAMILY = " not in Path(link.config["generator"]["plugin"]).read_text(encoding="utf-8")
+    """Whether a chain's samples are images; those of a closed-form family (its plug-in says so) are numbers."""
+    text = Path(link.config["generator"]["plugin"]).read_text(encoding="utf-8")
+    return re.search(r'^FAMILY = "closed_form"', text, re.MULTILINE) is None
 
 
-def spread(last, most=12):
-    """Return at most `most` generations from 0 to `last`, evenly spread, both ends among them."""
-    count = min(last + 1, most)
-    return sorted({round(k * last / (count - 1)) for k in range(count)})
+def spread(last, most=11):
+    """Return at most `most` generations from 0 to `last`, evenly spread, with 0, 1 and the last one."""
+    if last < most:
+        return list(range(last + 1))
+    return [0] + [1 + round(k * (last - 1) / (most - 2)) for k in range(most - 1)]
 
 
 def chain_rows():
-    """Return where each generation's metrics of each chain lie, for `collect`; shared ones stand for every arm."""
-    return [
-        {"arm": link.arm, "seed": link.seed, "generation": g, "path": link.metrics(g)}
-        for link in CHAINS
-        for g in range(1, link.generations + 1)
-    ]
+    """Return the `--chains` of collect.py: one entry for each run of generations whose files lie side by side."""
+    rows = []
+    for link in CHAINS:
+        for g in range(1, link.generations + 1):
+            path = link.metrics(g).replace(f"/gen{g}/", "/gen*/")
+            if rows and rows[-1]["path"] == path and (rows[-1]["arm"], rows[-1]["seed"]) == (link.arm, link.seed):
+                rows[-1]["generation"][1] = g
+            else:
+                rows.append({"arm": link.arm, "seed": link.seed, "generation": [g, g], "path": path})
+    return rows
 
 
 PICTURED = [link for link in CHAINS if makes_images(link)]

@@ -102,13 +102,45 @@ for link, g in GRIDS:
 
 
 for link in PICTURED:
+    shown = spread(link.generations)[1:]
+
+    rule:
+        name:
+            f"sample_tracked{link.suffix}"
+        input:
+            plugin=link.config["generator"]["plugin"],
+            models=[link.model(g) for g in shown],
+        output:
+            samples=[f"{link.folder}/figures/tracked/gen{g}.npy" for g in shown],
+            tables=[f"{link.folder}/figures/tracked/gen{g}.parquet" for g in shown],
+        log:
+            f"{link.folder}/logs/sample_tracked.log",
+        benchmark:
+            f"{link.folder}/benchmarks/sample_tracked.tsv"
+        conda:
+            "../../envs/cpu.yaml"
+        threads: link.config["threads"]["sample"]
+        resources:
+            **link.config["resources"]["sample"],
+        params:
+            settings=json.dumps(link.config["sampling"]["params"]),
+            rows=link.config["report"]["rows"],
+            seed=link.seed,
+            threads=link.config["threads"]["sample"],
+            machine=machine(link, "device", "precision", "deterministic"),
+            version=RESULTS_VERSION["sample"],
+        shell:
+            f"python {SCRIPTS}/sample_tracked.py"
+            " --generator {input.plugin:q} --params {params.settings:q} --models {input.models:q}"
+            " --rows {params.rows} --seed {params.seed} --threads {params.threads} {params.machine}"
+            " --results-version {params.version} --outputs {output.samples:q} 2>&1 | tee {log:q}"
 
     rule:
         name:
             f"plot_evolution{link.suffix}"
         input:
-            samples=[link.samples(g) for g in spread(link.generations)],
-            tables=[link.samples_table(g) for g in spread(link.generations)],
+            samples=[link.samples(0)] + [f"{link.folder}/figures/tracked/gen{g}.npy" for g in shown],
+            tables=[f"{link.folder}/figures/tracked/gen{g}.parquet" for g in shown],
         output:
             report(
                 f"{link.folder}/figures/evolution.png",
@@ -126,7 +158,7 @@ for link in PICTURED:
         resources:
             **CHAINS[0].config["resources"]["select"],
         params:
-            generations=spread(link.generations),
+            generations=[0] + shown,
             rows=link.config["report"]["rows"],
             title=f"{link.name}: samples across the generations",
         shell:

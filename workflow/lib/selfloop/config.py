@@ -144,8 +144,8 @@ def settle(
     if dataset["heldout"] is None and counts:
         dataset["heldout"] = counts["heldout"]
     if evaluate["kid_subset_size"] is None:
-        sizes = [1000, evaluate["n"], n, dataset["heldout"]]
-        evaluate["kid_subset_size"] = min(size for size in sizes if size is not None)
+        sizes = [size for size in (evaluate["n"], n, dataset["heldout"]) if size is not None]
+        evaluate["kid_subset_size"] = min(1000, max(2, min(sizes) // 2))  # a subset that is the whole set has no spread
     result = {key: value for key, value in config.items() if key not in ("arms", "seeds")}
     resources = {stage: _given(values) for stage, values in config["resources"].items()}
     training_set = {**config["training_set"], "n": n}

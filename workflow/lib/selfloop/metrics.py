@@ -32,7 +32,7 @@ class Options:
 
     reference: str = "train"  # train | heldout: what fd, kid, precision and recall are against
     kid_subsets: int = 100
-    kid_subset_size: int | None = None  # None: min(1000, the smallest set)
+    kid_subset_size: int | None = None  # None: half of the smallest set, at most 1,000
     k: int = 3  # precision and recall
     gs_distance: str = "l2"  # l2 | mse
     near_duplicate_threshold: Mapping[str, float | None] = field(default_factory=dict)  # by space; None: from the real
@@ -65,7 +65,7 @@ def distribution_rows(
     if len(references) == 2:
         value = frechet_distance(stats["heldout"], stats["train"])
         rows.append(row("fd_real", value, len(references["heldout"]), len(references["train"]), space))
-    size = options.kid_subset_size or min(_KID_SUBSET_SIZE, n, len(real))
+    size = options.kid_subset_size or min(_KID_SUBSET_SIZE, max(2, min(n, len(real)) // 2))
     values = kid(samples, real, subsets=options.kid_subsets, subset_size=size, seed=options.seed)
     values += precision_recall(samples, real, k=options.k)
     names = ("kid", "kid_std", "precision", "recall")
