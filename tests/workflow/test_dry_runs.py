@@ -115,7 +115,7 @@ def test_shards_are_worker_rules_and_a_gather_rule_with_the_promised_name(checko
         ({"trainin_set": {"size": 5}}, ["trainin_set: unknown key", "training_set"]),
         ({"training_set": {"paradigm": "replce"}}, ["training_set.paradigm", "replace"]),
         ({"generations": "ten"}, ["generations"]),
-        ({"selection": {"script": "workflow/plugins/selectors/gredy.py"}}, ["selection.script", "gredy.py", "greedy.py"]),
+        ({"selection": {"script": "workflow/plugins/selectors/gredy.py"}}, ["selection.script", "gredy.py", "no such file"]),
         ({"training_set": {"size": 5000}}, ["1797"]),
         ({"arms": {"mixed": {"training_set": {"paradigm": "subsample", "real_fraction": 0.5}}}}, ["arm mixed", "real_fraction"]),
         ({"arms": {"gen5": {"generations": 2}}}, ["gen5"]),

@@ -17,6 +17,7 @@ def main():
     import numpy as np
     import pyarrow as pa
 
+    from selfloop.contracts import embedding_column, features
     from selfloop.files import read_table, table_metadata, write_array, write_table
     from selfloop.samples import read_samples
 
@@ -29,7 +30,11 @@ def main():
         else:
             tables, kind = [read_table(path, "embeddings") for path in shards], "embeddings"
         metadata = {key: text for key, text in table_metadata(tables[0]).items() if key not in ("kind", "version")}
-        write_table(output.with_suffix(".parquet"), pa.concat_tables(tables), kind, metadata)
+        table = pa.concat_tables(tables)
+        if kind == "embeddings":  # Parquet gives the list's values another field name; unsharded bytes have Arrow's
+            place = table.column_names.index("embedding")
+            table = table.set_column(place, "embedding", embedding_column(features(table)))
+        write_table(output.with_suffix(".parquet"), table, kind, metadata)
 
 
 if __name__ == "__main__":
