@@ -38,7 +38,9 @@ def test_min_snr_weights_are_one_loss_in_units_of_the_image():
     """min(SNR, gamma) times the error of x_0, whichever quantity is predicted (Hang et al. 2023, eq. 5)."""
     steps = Timesteps(100, "uniform", 0.0, 1.0, False)
     snr = alphas_cumprod("linear", 100) / (1 - alphas_cumprod("linear", 100))
-    weight = {p: Objective(p, "linear", "min_snr", 5.0, steps, "cpu").weight for p in ("epsilon", "sample", "v_prediction")}
+    weight = {
+        p: Objective(p, "linear", "min_snr", 5.0, steps, "cpu").weight for p in ("epsilon", "sample", "v_prediction")
+    }
     assert torch.allclose(weight["sample"], snr.clamp(max=5.0))
     assert torch.allclose(weight["epsilon"] * snr, weight["sample"], rtol=1e-5)
     assert torch.allclose(weight["v_prediction"] * (snr + 1), weight["sample"], rtol=1e-5)

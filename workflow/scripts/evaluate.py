@@ -28,7 +28,9 @@ def main():
     p.add_argument("--distribution", nargs="+", required=True, metavar="SPACE", help="for fd, kid, precision, recall")
     p.add_argument("--neighbours", nargs="*", default=[], metavar="SPACE", help="for entropy, gs, memorisation")
     p.add_argument("--kid-subsets", type=int, default=100, help="subsets that KID averages over")
-    p.add_argument("--kid-subset-size", type=_size, help="a number, or auto (default): half of the smaller set, at most 1,000")
+    p.add_argument(
+        "--kid-subset-size", type=_size, help="a number, or auto (default): half of the smaller set, at most 1,000"
+    )
     p.add_argument("--k", type=int, default=3, help="neighbourhood of precision and recall")
     p.add_argument("--gs-distance", choices=["l2", "mse"], default="l2", help="distance of the generalization score")
     p.add_argument("--near-duplicate-threshold", type=json.loads, default={}, metavar="JSON", dest="near",

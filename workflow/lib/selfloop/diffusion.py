@@ -52,9 +52,7 @@ class Objective:
         clipped = snr.clamp(max=min_snr_gamma)
         per_type = {"epsilon": clipped / snr, "sample": clipped, "v_prediction": clipped / (snr + 1)}
         if prediction_type not in per_type:
-            raise UserError(
-                f"generator.params.prediction_type: '{prediction_type}' none of {', '.join(per_type)}"
-            )
+            raise UserError(f"generator.params.prediction_type: '{prediction_type}' none of {', '.join(per_type)}")
         self.weight = per_type[prediction_type] if weighting == "min_snr" else None
         self.prediction_type, self.timesteps = prediction_type, timesteps
 
