@@ -71,7 +71,7 @@ class Objective:
 class Sampler:
     """One signature over diffusers' schedulers: ``step(output, t, x, noise) -> x`` at the next, less noisy time.
 
-    ``ddpm`` is ancestral sampling (Ho et al. 2020, algorithm 2), reached as DDIM with eta = 1, which is the same process
+    ``ddpm`` is ancestral sampling (Ho et al. 2020, algorithm 2), reached as DDIM with eta = 1, the same process
     (Song et al. 2021, eq. 16) and takes its noise from outside: it then comes from one stream per image, so that an
     image does not depend on its batch. ``ddim`` is Song et al. 2021, ``dpmsolver++`` Lu et al. 2022.
     """

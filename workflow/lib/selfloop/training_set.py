@@ -26,7 +26,7 @@ def pool_generations(paradigm: str, generation: int) -> list[int]:
 
 
 def items(embeddings: Sequence[pa.Table]) -> pa.Table:
-    """Turn tables of embeddings, one per generation, into training-set rows; a row's place in its table is its index."""
+    """Turn tables of embeddings, one a generation, into training-set rows; a row's place in its table is its index."""
     rows = [
         make_table(
             "training_set",
