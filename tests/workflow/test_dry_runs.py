@@ -117,7 +117,7 @@ def test_shards_are_worker_rules_and_a_gather_rule_with_the_promised_name(checko
         ({"generations": "ten"}, ["generations"]),
         ({"selection": {"script": "gredy.py"}}, ["selection.script", "gredy.py: no such file"]),
         ({"training_set": {"size": 5000}}, ["1797"]),
-        ({"arms": {"mix": {"training_set": {"paradigm": "subsample", "real_fraction": 0.5}}}}, ["arm mix", "real_fraction"]),
+        ({"arms": {"mix": {"training_set": {"paradigm": "subsample", "real_fraction": 0.5}}}}, ["arm mix: "]),
         ({"arms": {"gen5": {"generations": 2}}}, ["gen5"]),
         ({"generator": {"params": {"batchsize": 5}}}, ["generator.params", "batchsize", "batch_size"]),
     ],

@@ -164,7 +164,7 @@ def chain_rows():
     rows = []
     for link in CHAINS:
         for g in range(1, link.generations + 1):
-            path = link.metrics(g).replace(f"/gen{g}/", "/gen*/")
+            path = re.sub(r"gen\d+(?=/metrics\.json$)", "gen*", link.metrics(g))
             if rows and rows[-1]["path"] == path and (rows[-1]["arm"], rows[-1]["seed"]) == (link.arm, link.seed):
                 rows[-1]["generation"][1] = g
             else:
