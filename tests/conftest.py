@@ -36,6 +36,13 @@ class Checkout:
         command = self.command(*arguments, config=config, cores=cores)
         return subprocess.run(command, cwd=self.folder, env=self.environment(), capture_output=True, text=True)
 
+    def dry_run(self, *arguments: str, config: str | None = None) -> str:
+        """Return what a dry run says; `arguments` are targets."""
+        extra = ["--configfile", str(ROOT / "tests/e2e" / config)] if config else []
+        done = self.snakemake("-n", "--cores", "2", *extra, "--", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run snakemake with these arguments and no others."""
         command = [sys.executable, "-m", "snakemake", *arguments]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -69,6 +70,29 @@ def test_a_deleted_generation_comes_back_to_the_byte(finished):
     done = finished.run(*[f"results/gen2/{name}" for name in names], config=CONFIG)
     assert done.returncode == 0, done.stderr
     assert contents(finished.folder / "results") == before
+    after = finished.dry_run("results/gen3/fid.json", config=CONFIG)
+    assert "Nothing to be done" in after, "the cascade stops where the bytes are the same"
+
+
+def test_a_changed_selector_reruns_from_the_first_choice_on_and_a_touched_one_nothing(finished):
+    script = finished.folder / "workflow/plugins/selectors/random.py"
+    script.touch()
+    assert "Nothing to be done" in finished.dry_run("results/gen3/fid.json", config=CONFIG)
+    text = script.read_text()
+    try:
+        script.write_text(text + "# another rule\n")
+        said = finished.dry_run("results/gen3/fid.json", config=CONFIG)
+        assert "select_g1 " in said and "train_g2 " in said
+        assert not re.search(r"^(train_g1|sample_g1|embed_g1|evaluate_g1|select_g0) ", said, re.MULTILINE)
+    finally:
+        script.write_text(text)
+
+
+def test_an_edit_of_the_library_or_of_a_stage_script_reruns_nothing(finished):
+    for name in ("lib/selfloop/selection.py", "lib/selfloop/diffusion.py", "scripts/train.py"):
+        with open(finished.folder / "workflow" / name, "a") as handle:
+            handle.write("# a comment\n")
+    assert "Nothing to be done" in finished.dry_run("results/gen3/fid.json", config=CONFIG)
 
 
 def test_shards_do_not_change_a_byte(finished, tmp_path):

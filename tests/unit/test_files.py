@@ -75,6 +75,10 @@ def test_embeddings_keep_their_values_and_must_be_finite(tmp_path):
     files.write_table(tmp_path / "e.parquet", table, "embeddings")
     assert np.array_equal(features(files.read_table(tmp_path / "e.parquet", "embeddings")), x)
     assert np.array_equal(features(files.read_table(tmp_path / "e.parquet", "embeddings").slice(2, 2)), x[2:4])
+    nulls = table.set_column(4, "embedding", pa.array([[1, 2, 3], None] * 2 + [None], pa.list_(pa.float32(), 3)))
+    pq.write_table(nulls, tmp_path / "n.parquet")
+    with pytest.raises(UserError, match="column 'embedding' has 3 nulls"):
+        files.read_table(tmp_path / "n.parquet", "embeddings")
     x[3, 1] = np.inf
     table = make_table("embeddings", sample_id=list("abcde"), generation=[0] * 5, embedding=x)
     with pytest.raises(UserError, match="1 rows of 'embedding' are not finite, the first is row 3"):

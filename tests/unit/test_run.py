@@ -57,7 +57,7 @@ def test_success_removes_the_folder_and_failure_keeps_it(tmp_path):
 
 
 def _hold(folder, seconds, held):
-    with _Peek(folder, "mark", "train g1"):
+    with Run(folder, "mark", "train g1"):
         held.set()
         time.sleep(seconds)
 
@@ -69,7 +69,7 @@ def test_a_second_process_waits_for_the_first(tmp_path, capsys):
     first.start()
     assert held.wait(60)
     started = time.monotonic()
-    with _Peek(tmp_path / "c", "mark", "train g1"):
+    with Run(tmp_path / "c", "mark", "train g1"):
         assert time.monotonic() - started > 0.5
     first.join()
     assert "another process is training this model" in capsys.readouterr().err

@@ -115,9 +115,15 @@ def test_shards_are_worker_rules_and_a_gather_rule_with_the_promised_name(checko
         ({"trainin_set": {"size": 5}}, ["trainin_set: unknown key", "training_set"]),
         ({"training_set": {"paradigm": "replce"}}, ["training_set.paradigm", "replace"]),
         ({"generations": "ten"}, ["generations"]),
-        ({"selection": {"script": "gredy.py"}}, ["selection.script", "gredy.py: no such file"]),
+        (
+            {"selection": {"script": "workflow/plugins/selectors/gredy.py"}},
+            ["selection.script", "gredy.py: no such file", "greedy.py"],
+        ),
         ({"training_set": {"size": 5000}}, ["1797"]),
-        ({"arms": {"mix": {"training_set": {"paradigm": "subsample", "real_fraction": 0.5}}}}, ["arm mix: "]),
+        (
+            {"arms": {"mix": {"training_set": {"paradigm": "subsample", "real_fraction": 0.5}}}},
+            ["arm mix: training_set.real_fraction"],
+        ),
         ({"arms": {"gen5": {"generations": 2}}}, ["gen5"]),
         ({"generator": {"params": {"batchsize": 5}}}, ["generator.params", "batchsize", "batch_size"]),
     ],

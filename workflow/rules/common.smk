@@ -28,7 +28,7 @@ SCRIPTS = os.path.relpath(HOME / "scripts")
 def find(path):
     """Return a plug-in's path relative to the working folder: looked for there, then beside the workflow; else None."""
     for base in (Path(), HOME.parent):
-        if (base / path).is_file():
+        if (base / path).exists():
             return Path(path) if Path(path).is_absolute() else Path(os.path.relpath(base / path))
     return None
 

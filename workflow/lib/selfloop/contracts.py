@@ -91,6 +91,8 @@ def _check_embeddings(table: pa.Table, where: str) -> None:
     kind_of = table.schema.field("embedding").type
     if not (pa.types.is_fixed_size_list(kind_of) and pa.types.is_float32(kind_of.value_type)):
         raise UserError(f"{where}: column 'embedding' is {kind_of}, not fixed_size_list<float32>[d]")
+    if nulls := table.column("embedding").null_count:
+        raise UserError(f"{where}: column 'embedding' has {nulls} nulls and may have none")
     bad = ~np.isfinite(features(table)).all(axis=1)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])

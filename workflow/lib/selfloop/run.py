@@ -69,7 +69,7 @@ class Run:
 
     def __exit__(self, kind, *_):
         if kind is None:
-            shutil.rmtree(self.folder)
+            shutil.rmtree(self.folder, ignore_errors=True)  # whoever held the lock before may have removed it
         self._lock.close()
 
     def progress(self, step: int, total: int, *, loss=None, nimg: int = 1) -> None:

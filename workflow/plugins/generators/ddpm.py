@@ -66,7 +66,7 @@ def train(
     """
     import torch
 
-    torch.set_flush_denormal(True)  # a third faster where weights die out on a CPU
+    torch.set_flush_denormal(True)  # denormal numbers are slow on a CPU
     network = make_network(samples.shape[1:], block_out_channels, attention, layers_per_block, norm_num_groups,
                            attention_head_dim, mid_attention, dropout, zero_init, derive(seed, "weights", 0),
                            device)  # fmt: skip
@@ -75,6 +75,7 @@ def train(
     objective = Objective(prediction_type, beta_schedule, loss_weighting, min_snr_gamma, timesteps, device)
     total_steps = max(1, round((nimg or epochs * len(samples)) / batch_size))
     rate = _learning_rate(lr_schedule, warmup_steps, total_steps)
+    forward = torch.compile(network) if compile else network
     with without_compiler(skip=not compile):
         adamw = torch.optim.AdamW(network.parameters(), learning_rate, tuple(adam_betas), adam_eps, weight_decay,
                                   fused=True)  # fmt: skip
@@ -82,7 +83,7 @@ def train(
         for step in range(descent.resume(run.load_checkpoint()), total_steps):
             stream = torch.Generator(device).manual_seed(derive(seed, "step", step))
             batch = _batch(images, step, batch_size, seed, stream, horizontal_flips)
-            loss = descent.step(lambda batch=batch, stream=stream: objective(network, batch, stream))
+            loss = descent.step(lambda batch=batch, stream=stream: objective(forward, batch, stream))
             run.progress(step + 1, total_steps, loss=loss, nimg=batch_size)
             if (step + 1) % checkpoint_every == 0 and step + 1 < total_steps:
                 run.save_checkpoint(descent.state_dict())
@@ -111,6 +112,7 @@ def load(
     network = make_network(shape, *(settings[name] for name in _NETWORK), 0, device)
     network.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
     network.eval().requires_grad_(False)
+    forward = torch.compile(network) if compile else network
     process = Sampler(sampler, eta, solver_order, clip_sample, timestep_spacing=timestep_spacing,
                       prediction_type=settings["prediction_type"], num_train_timesteps=settings["num_train_timesteps"],
                       beta_schedule=diffusers_betas(settings["beta_schedule"]))  # fmt: skip
@@ -122,7 +124,7 @@ def load(
         noise = None
         for i, t in enumerate(process.set_timesteps(steps, device)):
             with precise:
-                output = network(x, t.expand(len(x)), return_dict=False)[0]
+                output = forward(x, t.expand(len(x)), return_dict=False)[0]
             if process.stochastic:
                 noise = torch.as_tensor(normal(seeds, tuple(shape), step=i + 1), dtype=torch.float32, device=device)
             x = process.step(output.float(), t, x, noise)
