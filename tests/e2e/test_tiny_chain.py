@@ -115,6 +115,25 @@ def test_shards_do_not_change_a_byte(finished, tmp_path):
     assert not list((other.folder / "results/gen1").rglob("shards/*.npy"))
 
 
+def test_two_changes_at_once_leave_no_stale_number(finished):
+    """A plug-in that trains the same model again, and a changed evaluation. (Last: it changes numbers.)"""
+    numbers = [finished.folder / f"results/gen{g}/metrics.json" for g in (1, 2, 3)]
+    before = [path.read_bytes() for path in numbers]
+    plugin = finished.folder / "workflow/plugins/generators/ddpm.py"
+    plugin.write_text(plugin.read_text() + "# the same model\n")
+    (finished.folder / "changed.yaml").write_text(
+        (ROOT / "tests/e2e/tiny.yaml").read_text().replace("kid_subsets: 5", "kid_subsets: 5, kid_subset_size: 10")
+    )
+    for _ in range(2):
+        done = finished.snakemake("--cores", "2", "--configfile", "changed.yaml", "--", "results/gen3/fid.json")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr
+    for path, old in zip(numbers, before, strict=True):
+        kid = {row["metric"]: row["value"] for row in json.loads(path.read_text()) if row["metric"].startswith("kid")}
+        was = {row["metric"]: row["value"] for row in json.loads(old) if row["metric"].startswith("kid")}
+        assert kid["kid_std"] != was["kid_std"], path
+
+
 def _start(checkout: Checkout) -> subprocess.Popen:
     command = checkout.command("results/gen1/model/weights.safetensors", config="slow.yaml", cores=1)
     return subprocess.Popen(command, cwd=checkout.folder, env=checkout.environment(), start_new_session=True,

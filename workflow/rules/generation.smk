@@ -263,8 +263,9 @@ for link, g in jobs("evaluate"):
             heldout=[link.heldout_embeddings(space) for space in spaces],
             pool=[link.embeddings(space, k) for k in link.trained_on(g) for space in spaces]
             + [link.fresh_embeddings(space, g) for space in spaces] * (link.fresh and g > 1),
-            # not read: whoever asks for gen10/fid.json gets the curve that leads to it
-            earlier=ancient([link.fid(g - 1)] if g > 1 else []),
+            # Not read: whoever asks for gen10/fid.json gets the curve that leads to it. (Not `ancient`: Snakemake then
+            # overlooks a change of this job's own params whenever an earlier job runs.)
+            earlier=[link.fid(g - 1)] if g > 1 else [],
         output:
             fid=f"{link.folder}/gen{g}/fid.json",
             metrics=f"{link.folder}/gen{g}/metrics.json",
