@@ -5,7 +5,7 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 # Rules call `python` from the path.
 RUN = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: fid test all bench lint
+.PHONY: fid test all lint
 
 # The default experiment: ten generations on real digits, in minutes.
 fid: .venv/installed
@@ -18,10 +18,6 @@ all: .venv/installed
 
 test: .venv/installed
 	$(RUN) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
-
-# Ours beside the common way, in one run each; docs/performance.md has the tables.
-bench: .venv/installed
-	$(RUN) python benchmarks/run_all.py
 
 lint: .venv/installed
 	$(RUN) ruff check .
