@@ -111,7 +111,7 @@ def t_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
 def paired_difference(
     arm: Mapping[Hashable, float], control: Mapping[Hashable, float], bootstrap: Bootstrap
 ) -> Difference:
-    """Return the mean over seeds of ``arm`` minus ``control``, each a mapping seed -> value; NaN values count as absent.
+    """Return the mean over seeds of ``arm`` minus ``control``, each a mapping seed -> value; a NaN counts as absent.
 
     Only seeds that both have are paired; the others (a chain that failed, say) are left out and counted.
     """
