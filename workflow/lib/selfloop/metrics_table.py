@@ -69,6 +69,14 @@ class Table(NamedTuple):
         """Return the values of one panel: float64, NaN where undefined."""
         return np.array([row.value for row in self.panels[panel]])
 
+    def panels_of(self, metric: str) -> list[Panel]:
+        """Return the panels of one metric, one for each feature space; UserError where the table has none."""
+        mine = [panel for panel in self.panels if panel.metric == metric]
+        if not mine:
+            known = ", ".join(dict.fromkeys(panel.metric for panel in self.panels))
+            raise UserError(f"no metric '{metric}' in the table (has: {known})")
+        return mine
+
     def series(self, panel: Panel) -> dict[str, Series]:
         """Return arm -> Series for every arm of the table, in its order (so that line styles agree between panels)."""
         return self._series(self.panels[panel])
