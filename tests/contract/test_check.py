@@ -112,7 +112,7 @@ def test_shipped_plugins_pass(name, kind, params):
         ("run, steps=4", "run, **params", "mine.py:4: train() takes any name (*args or **kwargs); name each parameter, "
          "with its default"),
         ("def load(weights", "def load_(weights", "mine.py: no function 'load'; a generator plug-in defines "
-         "train(samples, *, labels, replicate, seed, device, precision, compile, run, ...) and "
+         "train(samples, *, labels, replicate, seed, device, precision, compile, run, team, ...) and "
          "load(weights, *, shape, model, device, precision, compile, ...)"),
     ],
 )  # fmt: skip

@@ -30,8 +30,9 @@ def test_the_true_answer_has_no_loss(prediction_type):
         return ({"epsilon": eps, "sample": clean, "v_prediction": signal * eps - noise * clean}[prediction_type],)
 
     objective = Objective(prediction_type, "cosine", "uniform", 5.0, Timesteps(100, "uniform", 0, 1, True), "cpu")
-    assert objective(network, clean, torch.Generator().manual_seed(0)) < 1e-6
-    assert objective(lambda x, t, return_dict: (x * 0,), clean, torch.Generator().manual_seed(0)) > 0.05
+    drawn = objective.draw(clean, torch.Generator().manual_seed(0))
+    assert objective(network, clean, *drawn) < 1e-6
+    assert objective(lambda x, t, return_dict: (x * 0,), clean, *drawn) > 0.05
 
 
 def test_min_snr_weights_are_one_loss_in_units_of_the_image():
@@ -65,7 +66,7 @@ def test_ddpm_is_ancestral_sampling():
     ours, theirs = Sampler("ddpm", 0.0, 2, True, **COMMON), DDPMScheduler(**COMMON, clip_sample=True)
     theirs.set_timesteps(100)
     x = y = torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-    assert ours.stochastic and torch.equal(ours.set_timesteps(100, "cpu"), theirs.timesteps)
+    assert ours.stochastic and torch.equal(ours.set_timesteps(100), theirs.timesteps)
     for k, t in enumerate(theirs.timesteps):
         output = torch.tanh(3 * x) + 0.1
         noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(k))
@@ -82,7 +83,7 @@ def test_deterministic_samplers_reach_a_known_gaussian(sampler, steps):
     abar = alphas_cumprod("linear", 1000)
     x = torch.randn(4000, 1, 1, 1, generator=torch.Generator().manual_seed(0))
     start = x
-    for t in process.set_timesteps(steps, "cpu"):
+    for t in process.set_timesteps(steps):
         eps = (1 - abar[t]).sqrt() * x / (abar[t] * s**2 + 1 - abar[t])
         x = process.step(eps, t, x, None)
     assert not process.stochastic

@@ -62,7 +62,8 @@ def test_two_plugins_of_one_name_are_two_modules(tmp_path, plugin):
         ("raise SystemExit(3)\n", "dataset", "mine.py:1: SystemExit: 3, while the dataset plug-in was imported"),
         ("x = 1\n", "dataset", "mine.py: no function 'load'; a dataset plug-in defines load(*, seed, ...)"),
         ("def train(samples, *, seed):\n    pass\n", "generator", "mine.py: no function 'load'; a generator plug-in "
-         "defines train(samples, *, labels, replicate, seed, device, precision, compile, run, ...) and load(weights, "
+         "defines train(samples, *, labels, replicate, seed, device, precision, compile, run, team, ...) and "
+         "load(weights, "
          "*, shape, model, device, precision, compile, ...)"),
         ("def load(*, seed, **params):\n    pass\n", "dataset", "mine.py:1: load() takes any name (*args or **kwargs); "
          "name each parameter, with its default"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from selfloop.seeds import derive, item_seeds, normal, uniform
+from selfloop.seeds import derive, item_seeds, normal, normal_torch, uniform
 
 
 def test_derive_is_a_plain_hash_that_any_language_can_repeat():
@@ -53,3 +53,12 @@ def test_uniform_lies_strictly_inside_the_unit_interval():
     u = uniform(item_seeds(0, 1000), (100,))
     assert u.min() > 0 and u.max() < 1
     assert abs(u.mean() - 0.5) < 5 * np.sqrt(1 / 12 / u.size)
+
+
+@pytest.mark.parametrize(("shape", "step"), [((1, 8, 8), 0), ((3, 5), 7), ((3,), 999)])
+def test_torch_draws_the_same_noise(shape, step):
+    import torch
+
+    seeds = item_seeds(derive(3, "sample", 1), 50)
+    ours = normal_torch(torch.as_tensor(seeds), shape, step)
+    assert ours.dtype == torch.float32 and np.array_equal(ours.numpy(), normal(seeds, shape, step).astype(np.float32))

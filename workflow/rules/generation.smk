@@ -31,7 +31,7 @@ for link, g in jobs("train"):
         priority: 10
         conda:
             "../../envs/cpu.yaml"
-        threads: link.config["threads"]["train"]
+        threads: link.config["threads"]["train"] * link.config["train_processes"]
         resources:
             **link.config["resources"]["train"],
         params:
@@ -39,13 +39,15 @@ for link, g in jobs("train"):
             generation=g,
             seed=link.seed,
             threads=link.config["threads"]["train"],
+            processes=link.config["train_processes"],
             machine=machine(link, "device", "precision", "compile", "deterministic"),
             version=RESULTS_VERSION["train"],
         shell:
             f"python {SCRIPTS}/train.py"
             " --generator {input.plugin:q} --params {params.settings:q}"
             " --training-set {input.training_set:q} --samples {input.samples:q} --generation {params.generation}"
-            " --seed {params.seed} --threads {params.threads} {params.machine} --results-version {params.version}"
+            " --seed {params.seed} --processes {params.processes} --threads {params.threads} {params.machine}"
+            " --results-version {params.version}"
             " --loss {log.loss:q} --throughput {log.throughput:q} --output {output.weights:q} 2>&1 | tee {log.text:q}"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from selfloop.check import Finding, array_problem, disturb, same, stored, unless, verdict
 from selfloop.plugins import call
 from selfloop.seeds import item_seeds, normal, uniform
+from selfloop.team import Team
 
 _N, _REPLICATES, _SAMPLES = 48, 3, 12
 
@@ -33,7 +34,7 @@ def findings(module, params: Mapping, sampling: Mapping, shape) -> Iterator[Find
     closed = getattr(module, "FAMILY", None) == "closed_form"
     samples = made_up_items(closed, shape)
     given = {"labels": np.arange(_N) % 4, "replicate": np.arange(_N) % _REPLICATES if closed else None, "seed": 1,
-             "device": "cpu", "precision": "fp32", "compile": False}  # fmt: skip
+             "device": "cpu", "precision": "fp32", "compile": False, "team": Team(1, "cpu")}  # fmt: skip
 
     def train(run, disturbed):
         disturb(disturbed)

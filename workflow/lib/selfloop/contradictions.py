@@ -194,6 +194,13 @@ def _precision(s: Settings) -> Iterator[Problem]:
         yield Problem("precision", "fp16 is for a GPU; on device cpu take fp32 or bf16")
 
 
+def _processes(s: Settings) -> Iterator[Problem]:
+    processes, gpus = s["train_processes"], s["resources.train.gpu"]
+    if processes > 1 and s["device"] == "cuda" and gpus != processes:
+        yield Problem("train_processes", f"{processes} on GPUs need one each: set resources.train.gpu to {processes}, "
+                                         f"not {gpus}")  # fmt: skip
+
+
 def _real_items(s: Settings) -> Iterator[Problem]:
     """N items are trained on and the held-out ones apart from them, unless the plug-in has a held-out split."""
     counts, n, heldout = s.counts, s.n, s["dataset.heldout"]
@@ -213,5 +220,5 @@ def _real_items(s: Settings) -> Iterator[Problem]:
 
 _CHECKS: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _real_fraction, _pool_control, _pool_rule, _keep_all, _pool_factor, _pool_size, _spaces, _evaluated, _compared,
-    _shards, _precision, _real_items,
+    _shards, _precision, _processes, _real_items,
 )  # fmt: skip

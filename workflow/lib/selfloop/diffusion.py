@@ -39,7 +39,7 @@ class Timesteps:
 
 
 class Objective:
-    """The denoising loss of one batch: callable as ``objective(network, clean, stream) -> scalar``.
+    """The denoising loss of one batch: callable as ``objective(network, clean, t, eps) -> scalar``.
 
     The network is asked for eps, x_0 or v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022); the loss is
     the mean square error, weighted with min(SNR, gamma) in x_0 units under ``min_snr`` (Hang et al. 2023, eq. 5).
@@ -56,9 +56,13 @@ class Objective:
         self.weight = per_type[prediction_type] if weighting == "min_snr" else None
         self.prediction_type, self.timesteps = prediction_type, timesteps
 
-    def __call__(self, network, clean: torch.Tensor, stream: torch.Generator) -> torch.Tensor:
+    def draw(self, clean: torch.Tensor, stream: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (t int64[B], eps like ``clean``) for a batch."""
         t = self.timesteps.draw(len(clean), stream, clean.device)
-        eps = torch.randn(clean.shape, generator=stream, device=clean.device)
+        return t, torch.randn(clean.shape, generator=stream, device=clean.device)
+
+    def __call__(self, network, clean: torch.Tensor, t: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss over the batch: ``clean`` and ``eps`` B x C x H x W, ``t`` int64[B]."""
         signal, noise = self.signal[t].view(-1, 1, 1, 1), self.noise[t].view(-1, 1, 1, 1)
         output = network(signal * clean + noise * eps, t, return_dict=False)[0].float()
         target = {"epsilon": eps, "sample": clean}.get(self.prediction_type)
@@ -87,9 +91,9 @@ class Sampler:
         else:
             raise UserError(f"sampling.params.sampler: '{sampler}' is not one of ddpm, ddim, dpmsolver++")
 
-    def set_timesteps(self, steps: int, device: str) -> torch.Tensor:
-        """Start a new trajectory and return its times, most noisy first."""
-        self.scheduler.set_timesteps(steps, device=device)
+    def set_timesteps(self, steps: int) -> torch.Tensor:
+        """Start a new trajectory and return its times, int64 on the CPU, most noisy first."""
+        self.scheduler.set_timesteps(steps)
         return self.scheduler.timesteps
 
     @property
@@ -98,7 +102,10 @@ class Sampler:
         return self.options.get("eta", 0.0) > 0
 
     def step(self, output: torch.Tensor, t: torch.Tensor, x: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
-        """Return x at the next time from the network's float32 output at t (all B x C x H x W)."""
+        """Return x at the next time from the network's float32 output at t (all B x C x H x W).
+
+        ``t`` is one of ``set_timesteps``; it stays on the CPU, or diffusers would wait for the GPU to read it.
+        """
         given = self.options | ({"variance_noise": noise} if self.stochastic else {})
         return self.scheduler.step(output, t, x, **given, return_dict=False)[0]
 

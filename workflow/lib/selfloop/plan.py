@@ -67,7 +67,8 @@ class Chain:
         elif stage == "train_embedder":
             own = {"space": self.spaces[g], "seed": c["embedder"]["seed"], "threads": c["threads"][stage], **machine}
         elif stage == "train":
-            own = {"generator": c["generator"], "seed": self.seed, "threads": c["threads"][stage], **machine}
+            own = {"generator": c["generator"], "seed": self.seed, "threads": c["threads"][stage],
+                   "processes": c["train_processes"], **machine}  # fmt: skip
         elif stage == "sample":
             batch = {key: c["sampling"][key] for key in ("params", "batch_size")}
             own = {**batch, "n": self.sampled, "seed": self.seed, "threads": c["threads"][stage], **machine}

@@ -22,7 +22,7 @@ from selfloop.errors import UserError
 CONTRACTS = {
     "dataset": {"load": ((), ("seed",)), "count": ((), ())},
     "generator": {
-        "train": (("samples",), ("labels", "replicate", "seed", "device", "precision", "compile", "run")),
+        "train": (("samples",), ("labels", "replicate", "seed", "device", "precision", "compile", "run", "team")),
         "load": (("weights",), ("shape", "model", "device", "precision", "compile")),
     },
     "embedder": {

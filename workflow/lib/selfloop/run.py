@@ -63,7 +63,7 @@ class Run:
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{self.label}: another process is training this model; waiting for it to end", file=sys.stderr)
+            self._say("another process is training this model; waiting for it to end")
             fcntl.lockf(self._lock, fcntl.LOCK_EX)
         return self
 
@@ -92,12 +92,12 @@ class Run:
         try:
             saved = torch.load(path, weights_only=True)
         except Exception as error:  # torch raises several types for a damaged file; training anew loses only time
-            print(f"{self.label}: the checkpoint cannot be read ({error}); starting anew", file=sys.stderr)
+            self._say(f"the checkpoint cannot be read ({error}); starting anew")
             return None
         if saved["fingerprint"] != self.fingerprint:
-            print(f"{self.label}: the checkpoint is of other inputs or parameters; starting anew", file=sys.stderr)
+            self._say("the checkpoint is of other inputs or parameters; starting anew")
             return None
-        print(f"{self.label}: resuming from the checkpoint at step {saved['state']['step']:,}", file=sys.stderr)
+        self._say(f"resuming from the checkpoint at step {saved['state']['step']:,}")
         self.losses, self._sum, self._count = [tuple(row) for row in saved["losses"]], *saved["open_row"]
         return saved["state"]
 
@@ -110,9 +110,31 @@ class Run:
         with atomic(self.folder / "checkpoint.pt") as temporary:
             torch.save(record, temporary)
 
+    def _say(self, message: str) -> None:
+        print(f"{self.label}: {message}", file=sys.stderr, flush=True)
+
     def write_losses(self, path: str | Path | None) -> None:
         """Write the loss log: ``step`` and the mean ``loss`` since the row before, tab-separated."""
         if path and self.losses:
             rows = "".join(f"{step}\t{loss:.8g}\n" for step, loss in self.losses)
             with atomic(path) as temporary:
                 temporary.write_text("step\tloss\n" + rows)
+
+
+class FollowerRun(Run):
+    """The run of the other processes of a team: it resumes from the checkpoint of the first and writes nothing."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def progress(self, step: int, total: int, *, loss=None, nimg: int = 1) -> None:
+        """Take the report; the first process makes it."""
+
+    def save_checkpoint(self, state: dict) -> None:
+        """Leave it to the first process, whose state is the same."""
+
+    def _say(self, message: str) -> None:
+        pass

@@ -4,10 +4,12 @@ Two arms with the same seed therefore see the same noise where they do the same 
 """
 
 import hashlib
+import math
 
 import numpy as np
 
 _SEED_BITS = 63  # fits a non-negative int64, as Parquet, torch and numpy take it
+_STRIDE = 0xD1342543DE82EF95  # between the positions of a stream
 
 
 def derive(seed: int, stage: str, generation: int, *parts: int | str) -> int:
@@ -44,7 +46,7 @@ def uniform(seeds: np.ndarray, shape: tuple[int, ...], step: int = 0) -> np.ndar
     with np.errstate(over="ignore"):
         key = _mix(_mix(np.asarray(seeds).astype(np.uint64)) + np.uint64(step))
         positions = np.arange(int(np.prod(shape)), dtype=np.uint64)
-        bits = _mix(_mix(key[:, None] + positions[None, :] * np.uint64(0xD1342543DE82EF95)))
+        bits = _mix(_mix(key[:, None] + positions[None, :] * np.uint64(_STRIDE)))
     return ((bits >> np.uint64(11)).astype(np.float64) + 0.5).reshape(len(key), *shape) * 2.0**-53
 
 
@@ -56,3 +58,34 @@ def normal(seeds: np.ndarray, shape: tuple[int, ...], step: int = 0) -> np.ndarr
     angle = 2.0 * np.pi * u[:, 1]
     pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return pairs[:, :size].reshape(len(u), *shape)
+
+
+def normal_torch(seeds, shape: tuple[int, ...], step: int = 0):
+    """Return what ``normal`` does as float32 on the device of ``seeds`` (int64[B], torch), without leaving it.
+
+    The integers are the same; what follows agrees to the rounding of the device's logarithm and cosine.
+    """
+    import torch
+
+    size = math.prod(shape)
+    half = (size + 1) // 2
+    key = _mix_torch(_mix_torch(seeds) + step)
+    positions = torch.arange(2 * half, device=seeds.device) * _signed(_STRIDE)
+    bits = _mix_torch(_mix_torch(key[:, None] + positions[None, :]))
+    u = (((bits >> 11) & ((1 << 53) - 1)).double() + 0.5) * 2.0**-53
+    radius = torch.sqrt(-2.0 * torch.log(u[:, :half]))
+    angle = 2.0 * math.pi * u[:, half:]
+    pairs = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
+    return pairs[:, :size].reshape(len(seeds), *shape).float()
+
+
+def _mix_torch(x):
+    """``_mix`` on int64, whose sums and products wrap like uint64's; its shifts do not, so the sign is masked off."""
+    x = x + _signed(0x9E3779B97F4A7C15)
+    x = (x ^ ((x >> 30) & ((1 << 34) - 1))) * _signed(0xBF58476D1CE4E5B9)
+    x = (x ^ ((x >> 27) & ((1 << 37) - 1))) * _signed(0x94D049BB133111EB)
+    return x ^ ((x >> 31) & ((1 << 33) - 1))
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >= 1 << 63 else word

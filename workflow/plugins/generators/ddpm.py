@@ -6,15 +6,16 @@ another sampler does not retrain. Defaults are the paper's (arXiv 2509.16499, ap
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
-
-import numpy as np
 
 from selfloop.descent import Descent, autocast
 from selfloop.diffusion import Objective, Sampler, Timesteps, diffusers_betas, to_images
 from selfloop.errors import UserError
+from selfloop.image_batches import Batches
 from selfloop.quick_start import diffusers_class, without_compiler
-from selfloop.seeds import derive, normal
+from selfloop.replay import Replay
+from selfloop.seeds import derive, normal, normal_torch
 
 
 def train(
@@ -25,6 +26,7 @@ def train(
     precision,
     compile,
     run,
+    team,
     # network: diffusers UNet2DModel
     block_out_channels=(48, 48, 96, 96, 192, 192),
     attention=(False, False, False, False, True, False),  # per resolution, finest first; the up path mirrors it
@@ -70,20 +72,24 @@ def train(
     network = make_network(samples.shape[1:], block_out_channels, attention, layers_per_block, norm_num_groups,
                            attention_head_dim, mid_attention, dropout, zero_init, derive(seed, "weights", 0),
                            device)  # fmt: skip
-    images = torch.as_tensor(np.array(samples), device=device)  # uint8, resident
+    batches = Batches(samples, batch_size, seed, device, horizontal_flips)
     timesteps = Timesteps(num_train_timesteps, timestep_distribution, timestep_mean, timestep_std, stratified_timesteps)
     objective = Objective(prediction_type, beta_schedule, loss_weighting, min_snr_gamma, timesteps, device)
     total_steps = max(1, round((nimg or epochs * len(samples)) / batch_size))
     rate = _learning_rate(lr_schedule, warmup_steps, total_steps)
     forward = torch.compile(network) if compile else network
+    rows = team.share(batch_size)
     with without_compiler(skip=not compile):
         adamw = torch.optim.AdamW(network.parameters(), learning_rate, tuple(adam_betas), adam_eps, weight_decay,
                                   fused=True)  # fmt: skip
-        descent = Descent(network, adamw, rate, gradient_clip, ema_decay, precision, device)
+        descent = Descent(network, partial(objective, forward), adamw, rate, gradient_clip, ema_decay, precision,
+                          device, team)  # fmt: skip
         for step in range(descent.resume(run.load_checkpoint()), total_steps):
-            stream = torch.Generator(device).manual_seed(derive(seed, "step", step))
-            batch = _batch(images, step, batch_size, seed, stream, horizontal_flips)
-            loss = descent.step(lambda batch=batch, stream=stream: objective(forward, batch, stream))
+            clean, stream = batches[step]
+            t, eps = objective.draw(clean, stream)
+            if dropout:
+                torch.manual_seed(derive(seed, "dropout", step, team.rank))
+            loss = descent.step(clean[rows], t[rows], eps[rows], weight=(rows.stop - rows.start) / batch_size)
             run.progress(step + 1, total_steps, loss=loss, nimg=batch_size)
             if (step + 1) % checkpoint_every == 0 and step + 1 < total_steps:
                 run.save_checkpoint(descent.state_dict())
@@ -118,19 +124,37 @@ def load(
                       beta_schedule=diffusers_betas(settings["beta_schedule"]))  # fmt: skip
     precise = autocast(device, precision)
 
+    predictors = {}  # batch size -> the network, on a GPU as one graph
+
+    def evaluate(x, t):
+        with precise:
+            return forward(x, t, return_dict=False)[0].float()
+
     @torch.inference_mode()
     def sample(seeds):
-        x = torch.as_tensor(normal(seeds, tuple(shape)), dtype=torch.float32, device=device)
-        noise = None
-        for i, t in enumerate(process.set_timesteps(steps, device)):
-            with precise:
-                output = forward(x, t.expand(len(x)), return_dict=False)[0]
-            if process.stochastic:
-                noise = torch.as_tensor(normal(seeds, tuple(shape), step=i + 1), dtype=torch.float32, device=device)
-            x = process.step(output.float(), t, x, noise)
+        streams = torch.as_tensor(seeds, device=device) if _on_gpu(device) else seeds
+        noise = partial(normal_torch if _on_gpu(device) else _normal_float32, streams, tuple(shape))
+        x, times = noise(0), process.set_timesteps(steps)
+        on_device = times.to(device)
+        if len(x) not in predictors:
+            recorded = _on_gpu(device) and Replay(evaluate, x, on_device[:1].expand(len(x)))
+            predictors[len(x)] = recorded or evaluate
+        for i, t in enumerate(times):
+            output = predictors[len(x)](x, on_device[i].expand(len(x)))
+            x = process.step(output, t, x, noise(i + 1) if process.stochastic else None)
         return to_images(x)
 
     return sample
+
+
+def _normal_float32(seeds, shape, step):
+    import torch
+
+    return torch.as_tensor(normal(seeds, shape, step), dtype=torch.float32)
+
+
+def _on_gpu(device) -> bool:
+    return str(device).startswith("cuda")
 
 
 _NETWORK = ("block_out_channels", "attention", "layers_per_block", "norm_num_groups", "attention_head_dim",
@@ -172,28 +196,8 @@ def make_network(shape, block_out_channels, attention, layers_per_block, norm_nu
         for layer in last:
             torch.nn.init.zeros_(layer.weight)
             torch.nn.init.zeros_(layer.bias)
-    return torch.nn.Module.to(network, device)  # diffusers' own `to` loads its offloading hooks first
-
-
-def _batch(images, step, batch_size, seed, stream, horizontal_flips):
-    """Return float32 B x C x H x W in [-1, 1]: batch `step` of an endless sequence of shuffled epochs."""
-    import torch
-
-    n = len(images)
-    first = step * batch_size
-    index = [_epoch_order(n, epoch, seed) for epoch in range(first // n, (first + batch_size - 1) // n + 1)]
-    index = torch.cat(index)[first % n : first % n + batch_size].to(images.device)
-    batch = images[index].to(torch.float32).div_(127.5).sub_(1.0)
-    if horizontal_flips:
-        flip = torch.rand(len(batch), 1, 1, 1, generator=stream, device=images.device) < 0.5
-        batch = torch.where(flip, batch.flip(3), batch)
-    return batch
-
-
-def _epoch_order(n, epoch, seed):
-    import torch
-
-    return torch.randperm(n, generator=torch.Generator().manual_seed(derive(seed, "epoch", epoch)))
+    layout = torch.channels_last if _on_gpu(device) else torch.preserve_format
+    return torch.nn.Module.to(network, device, memory_format=layout)  # diffusers' own `to` loads its offloading hooks
 
 
 def _learning_rate(schedule, warmup_steps, total_steps):
