@@ -492,7 +492,7 @@ MISTAKES = """\
 {arms: {a: 3}}
     arm a: 3 is not a mapping of keys to values
 {arms: {a: {seeds: [1]}}}
-    arm a: seeds: is common to all chains: an arm cannot change arms, dataset.seed, embedder.seed, report, seeds
+    arm a: seeds: is common to all chains: an arm cannot change arms, dataset.seed, embedder.seed, fetch, report, seeds
 {arms: {a: {dataset: {seed: 1}}}}
     arm a: dataset.seed: is common to all chains
 {arms: {a: {embedder: {seed: 1}}}}

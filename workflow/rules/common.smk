@@ -20,9 +20,12 @@ from selfloop.config import count_items, merge, read_yaml, resolve
 from selfloop.errors import UserError
 from selfloop.hardware import detect
 from selfloop.plan import chains
+from selfloop.sources import SOURCES
 from selfloop.versions import RESULTS_VERSION
 
 SCRIPTS = os.path.relpath(HOME / "scripts")
+# A fetch is a run of its own: it has no other rules, and does not ask for the data that it is there to bring.
+FETCHING = any(word.startswith("fetch_") for word in sys.argv[1:])
 
 
 def find(path):
@@ -44,7 +47,7 @@ try:
             (HOME / "schemas/config.schema.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         ),
         find=find,
-        count_items=count_items,
+        count_items=None if FETCHING else count_items,
         hardware=detect(),
         source=", ".join(map(os.path.relpath, workflow.configfiles)) or "the config",
     )

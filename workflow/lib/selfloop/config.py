@@ -18,7 +18,7 @@ __all__ = ["Chain", "ConfigError", "Resolved", "count_items", "merge", "nearest"
 MAIN = "main"
 RESERVED = ("config", "embedders", "figures", "fresh", "heldout", "main", "metrics", "real", "report")
 # What the chains of one run have in common: an arm cannot change it.
-COMMON = ("arms", "dataset.seed", "embedder.seed", "report", "seeds")
+COMMON = ("arms", "dataset.seed", "embedder.seed", "fetch", "report", "seeds")
 _ARM = re.compile(r"[a-z][a-z0-9_]*")
 
 
