@@ -32,6 +32,7 @@ FILES = {
     "toy.py": "def train(samples, *, seed, width=16, rate=1e-3, betas=(0.9, 0.99), flip=False, name='a', decay=None):"
     " pass\ndef load(weights, *, shape, steps=10, sampler='ddpm'): pass\n",
     "other.py": "def train(samples, *, epochs=3): pass\ndef load(weights): pass\n",
+    "long.py": "def train(samples, *, nimg: int | None = None, epochs=3): pass\ndef load(weights): pass\n",
     "fitted.py": "def fit(images, labels, *, seed, device, epochs=5): pass\ndef load(*, state): pass\n",
     "pixels.py": "def load(): pass\n",
     "random.py": "def select(pool, reference, n, rng): pass\n",
@@ -278,6 +279,22 @@ def test_an_arm_that_keeps_the_pool_has_the_n_of_the_rest(run):
 def test_auto_settings_follow_the_table(run, hardware, difference, expected):
     chain = run(difference, hardware=hardware)[0].config
     assert (chain["device"], chain["precision"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("cuda", "difference", "expected"),
+    [
+        (True, "generator: {plugin: long.py, params: {nimg: 1999999}}", False),
+        (True, "generator: {plugin: long.py, params: {nimg: 2000000}}", True),
+        (True, "generator: {plugin: long.py, params: {nimg: null, epochs: 20000}}", True),  # 100 items
+        (True, "generator: {plugin: long.py, params: {nimg: null, epochs: 19999}}", False),
+        (True, "{compile: true, generator: {plugin: long.py, params: {nimg: 1}}}", True),
+        (False, "generator: {plugin: long.py, params: {nimg: 2000000}}", False),
+    ],
+)
+def test_a_long_training_on_a_gpu_is_compiled(run, cuda, difference, expected):
+    steps = {"sampling": {"params": {}}}
+    assert run(steps, difference, hardware={"cuda": cuda, "bf16": True})[0].config["compile"] is expected
 
 
 @pytest.mark.parametrize("section", ["arms", "threads", "resources", "report", "sampling"])

@@ -72,6 +72,8 @@ def setup_torch(device: str, threads: int, deterministic: bool) -> str:
             raise UserError(f"device: '{device}' is asked for, torch finds no GPU (use device: cpu or auto)")
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
         torch.backends.cudnn.benchmark = not deterministic
+        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 means fp32
         torch.set_num_threads(threads)
     return device
 
