@@ -175,6 +175,63 @@ def chain_rows():
     return rows
 
 
+def runs(path, generations):
+    """Return `path(g)` of ascending generations as {"2-10": "results/greedy/gen*/..."}, one entry a run alike."""
+    found = []
+    for g in generations:
+        pattern = re.sub(rf"(?<=/gen){g}(?=[/.])", "*", path(g))
+        if found and found[-1][2] == pattern and found[-1][1] == g - 1:
+            found[-1][1] = g
+        else:
+            found.append([g, g, pattern])
+    return {f"{first}-{last}": pattern for first, last, pattern in found}
+
+
+def arm_differences(arm):
+    """Return what sets an arm apart, as `key: value` in the words of the config; nothing for the main chain."""
+
+    def flat(prefix, value):
+        if not isinstance(value, dict) or not value:
+            return [f"{prefix}: {value if isinstance(value, str) else json.dumps(value)}"]
+        return [text for key, child in value.items() for text in flat(f"{prefix}.{key}" if prefix else key, child)]
+
+    return "; ".join(flat("", (config.get("arms") or {}).get(arm) or {})) if arm != "main" else ""
+
+
+def tracked(link, g):
+    """Return the path of the samples of the same seeds that sample_tracked makes."""
+    return f"{link.folder}/figures/tracked/gen{g}.npy"
+
+
+def explorer_chain(link):
+    """Return the entry of a chain in the `--chains` of explorer.py."""
+    pictured = spread(link.generations) if link in PICTURED else []
+    all_of_them = range(link.generations + 1) if pictured else []
+    return {
+        "arm": link.arm,
+        "seed": link.seed,
+        "about": arm_differences(link.arm),
+        "evaluated": link.evaluated,
+        "pictured": pictured,
+        "samples": runs(link.samples, all_of_them),
+        "training_set": runs(link.training_set, pictured[1:]),
+        "fresh": runs(link.fresh_samples, [g for g in pictured if g > 1]) if link.fresh else {},
+        "tracked": runs(lambda g: tracked(link, g), pictured[1:]),
+    }
+
+
+def explorer_files(link):
+    """Return the files of images and training sets that explorer.py reads of a chain."""
+    shown = spread(link.generations)
+    generations = sorted({0, *shown, *(k for g in shown[1:] for k in link.trained_on(g))})
+    return (
+        [path(g) for g in generations for path in (link.samples, link.samples_table)]
+        + [link.training_set(g) for g in shown[1:]]
+        + [link.fresh_samples(g) for g in shown[2:] if link.fresh]
+        + [tracked(link, g) for g in shown[1:]]
+    )
+
+
 PICTURED = [link for link in CHAINS if makes_images(link)]
 MOMENTS = [link for link in CHAINS if not makes_images(link)]
 GRIDS = [(link, g) for link in PICTURED for g in spread(link.generations) if link.owns("sample" if g else "data", g)]

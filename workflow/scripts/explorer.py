@@ -1,0 +1,67 @@
+"""Make explorer.html, one page to look at a run: images, nearest training images and curves by arm, seed, generation.
+
+Example:
+    python workflow/scripts/explorer.py --metrics results/metrics.csv --page workflow/resources/explorer \\
+        --output results/explorer.html --chains '[{"arm": "main", "seed": 0, "about": "", "evaluated": 600,
+        "pictured": [0, 1, 2], "samples": {"0-2": "results/gen*/samples/part-0000.npy"},
+        "training_set": {"1-2": "results/gen*/training_set.parquet"}, "fresh": {},
+        "tracked": {"1-2": "results/figures/tracked/gen*.npy"}}]'
+"""
+
+from pathlib import Path
+
+from _stage import parser, stage
+
+from selfloop.explorer import check_size, fill, page_data, read_chains, room, thin
+from selfloop.files import atomic, read_array, read_table
+from selfloop.metrics_table import Table, read_metrics
+from selfloop.pictures import Amounts, pictures, sheet
+from selfloop.samples import gather, read_samples
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--metrics", required=True, help="metrics.csv")
+    options.add_argument("--chains", required=True, help="JSON, a list of chains and their files (selfloop.explorer)")
+    options.add_argument("--rows", type=int, default=12, help="samples of the same seeds, at most (default 12)")
+    options.add_argument("--images", type=int, default=64, help="first samples of a generation, at most (default 64)")
+    options.add_argument("--pairs", type=int, default=10, help="pairs in each of three groups, at most (default 10)")
+    options.add_argument("--limit-mb", type=float, default=10, help="size of the page, MB (default 10)")
+    options.add_argument("--page", required=True, help="the folder of the page's own files")
+    options.add_argument("--output", required=True, help=".html")
+    args = options.parse_args()
+    table, chains = Table.of(read_metrics(args.metrics)), read_chains(args.chains)
+    left = room(fill(args.page, page_data(table, chains, [], [{} for _ in chains])), args.limit_mb)
+    shapes = [read_array(chain["samples"][0]).shape[1:] for chain in chains if chain["pictured"]]
+    amounts = thin(chains, shapes, Amounts(args.rows, args.images, args.pairs), left)
+    sheets, places = [], []
+    made: dict[tuple, int] = {}  # generations that arms share have one sheet
+    for chain in chains:
+        place = {}
+        for g in chain["pictured"]:
+            key = (chain["samples"][g], chain["training_set"].get(g), chain["tracked"].get(g))
+            if key not in made:
+                made[key] = len(sheets)
+                sheets.append(sheet(of_generation(chain, g, amounts)))
+            place[g] = made[key]
+        places.append(place)
+    page = check_size(fill(args.page, page_data(table, chains, sheets, places)), args.limit_mb)
+    with atomic(Path(args.output)) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def of_generation(chain: dict, g: int, amounts: Amounts):
+    """Read the images of one generation of a chain and choose from them."""
+    samples, _ = read_samples(chain["samples"][g])
+    if g == 0:
+        return pictures(None, samples, None, 0, amounts)
+    training_set = read_table(chain["training_set"][g], "training_set")
+    generations = training_set["generation"].unique().to_pylist()
+    files = [chain["samples"][k] for k in sorted(generations)]
+    files += [path for k, path in chain["fresh"].items() if k == g]
+    tracked = read_array(chain["tracked"][g]) if g in chain["tracked"] else None
+    return pictures(tracked, samples, gather(training_set, files), chain["evaluated"], amounts)
+
+
+if __name__ == "__main__":
+    stage(main)
