@@ -37,7 +37,7 @@ def test_everything_promised_is_there(finished):
             assert (results / folder / name).is_file(), (folder, name)
     assert not (results / "gen3/selection.parquet").exists() and (results / "gen2/selection.parquet").exists()
     assert not list(results.rglob("*.checkpoint")) and not list(results.rglob("*.tmp"))
-    for name in ("metrics.csv", "config.resolved.yaml", "figures/curves.png", "figures/grid_g3.png"):
+    for name in ("metrics.csv", "config.resolved.yaml", "figures/curves.png", "figures/grid_g3.png", "explorer.html"):
         assert (results / name).is_file(), name
     fid = json.loads((results / "gen3/fid.json").read_text())
     assert fid["label"] == "FD (classifier)" and fid["n_generated"] == fid["n_reference"] == 64

@@ -1,5 +1,6 @@
 """What the workflow would do, without doing it: rules, commands bound to their generation, sharing, one-line errors."""
 
+import json
 import re
 import shlex
 
@@ -63,6 +64,20 @@ def test_chains_share_what_is_identical(jobs):
     assert "results/gen2/training_set.parquet" not in jobs["select_g2_accumulate"]["input"]
     assert "results/accumulate/gen2/training_set.parquet" in jobs["select_g2_accumulate"]["input"]
     assert "results/gen1/training_set.parquet" in jobs["select_g1_accumulate"]["input"]
+
+
+def test_the_explorer_reads_the_images_that_each_chain_is_made_of(jobs):
+    files = set(jobs["explorer"]["input"])
+    assert {"results/metrics.csv", "results/gen1/samples/part-0000.npy", "results/greedy/gen2/samples/part-0000.npy",
+            "results/seed5/gen3/training_set.parquet", "results/greedy/figures/tracked/gen1.npy"} <= files  # fmt: skip
+    assert "results/greedy/gen1/samples/part-0000.npy" not in files, "generation 1 is the main chain's"
+    words = shlex.split(jobs["explorer"]["command"])
+    chains = json.loads(words[words.index("--chains") + 1])
+    assert [(chain["arm"], chain["seed"]) for chain in chains[:2]] == [("main", 0), ("main", 5)]
+    greedy = next(chain for chain in chains if chain["arm"] == "greedy" and chain["seed"] == 5)
+    assert greedy["about"] == "selection.script: workflow/plugins/selectors/greedy.py"
+    assert greedy["samples"] == {"0-1": "results/seed5/gen*/samples/part-0000.npy",
+                                 "2-3": "results/greedy/seed5/gen*/samples/part-0000.npy"}  # fmt: skip
 
 
 def test_each_command_names_its_own_generation_and_chain(jobs):
