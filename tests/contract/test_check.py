@@ -68,6 +68,19 @@ def wrong_lines(tmp_path):
     return check
 
 
+SMALL = {"block_out_channels": [8, 16], "attention": [False, False], "layers_per_block": 1, "norm_num_groups": 8,
+         "nimg": 320, "batch_size": 32, "warmup_steps": 2, "learning_rate": 0.01, "checkpoint_every": 4}  # fmt: skip
+CONDITIONAL = """
+import numpy as np
+from selfloop.seeds import normal
+def train(samples, *, labels):
+    return {"w": np.zeros(3), "class_counts": np.bincount(labels)}
+def load(weights, *, shape):
+    def sample(seeds, labels):
+        noise = 40 * normal(seeds, tuple(shape))
+        return (128 + noise + 20 * labels[:, None, None, None]).clip(0, 255).astype(np.uint8)
+    return sample
+"""
 KINDS = {"generator": GENERATOR, "embedder": EMBEDDER, "dataset": DATASET, "selector": SELECTOR}
 
 
@@ -82,6 +95,8 @@ def test_a_right_plugin_has_no_wrong_line(wrong_lines, text):
         ("datasets/digits", "dataset", {}),
         ("datasets/normal", "dataset", {"n": 20, "replicates": 3, "d": 2, "heldout": 5}),
         ("generators/gaussian", "generator", {}),
+        ("generators/ddpm", "generator", SMALL),
+        ("generators/ddpm", "generator", SMALL | {"num_classes": 4}),
         ("embedders/pixels", "embedder", {}),
         ("embedders/classifier", "embedder", {"nimg": 640}),
     ],
@@ -89,7 +104,8 @@ def test_a_right_plugin_has_no_wrong_line(wrong_lines, text):
 def test_shipped_plugins_pass(name, kind, params):
     path = PLUGINS / f"{name}.py"
     assert guess_kind(path) == kind
-    findings = list(check_plugin(path, params=params))
+    sampling = {"steps": 3} if "ddpm" in name else {}
+    findings = list(check_plugin(path, params=params, sampling=sampling))
     assert len(findings) > 3 and all(good for good, _ in findings)
 
 
@@ -118,6 +134,19 @@ def test_shipped_plugins_pass(name, kind, params):
 )  # fmt: skip
 def test_wrong_generators(wrong_lines, old, new, expected):
     assert expected in wrong_lines(GENERATOR, old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", []),
+        (', "class_counts": np.bincount(labels)', "", ["load: its sampler takes labels, so train() must return "
+         "class_counts, int64[K], with the weights: the items of each class in the training set"]),
+        ("20 * labels", "0 * labels", ["sample: the label makes no difference"]),
+    ],
+)  # fmt: skip
+def test_conditional_generators(wrong_lines, old, new, expected):
+    assert wrong_lines(CONDITIONAL, old, new) == expected
 
 
 def test_a_closed_form_generator_without_replicates(wrong_lines):

@@ -86,6 +86,7 @@ for link, g in jobs("sample"):
             **link.config["resources"]["sample"],
         params:
             settings=json.dumps(link.config["sampling"]["params"]),
+            labels=link.config["sampling"]["labels"],
             n=link.sampled,
             shard="0" if shards == 1 else "{shard}",
             shards=shards,
@@ -98,7 +99,7 @@ for link, g in jobs("sample"):
         shell:
             f"python {SCRIPTS}/sample.py"
             " --generator {input.plugin:q} --params {params.settings:q}"
-            " --model {input.weights:q} --n {params.n} --shard {params.shard} --shards {params.shards}"
+            " --model {input.weights:q} --labels {params.labels} --n {params.n} --shard {params.shard} --shards {params.shards}"
             " --batch-size {params.batch_size} --generation {params.generation} --seed {params.seed}"
             " --threads {params.threads} {params.machine} --results-version {params.version}"
             " --throughput {log.throughput:q} --output {output.samples:q} 2>&1 | tee {log.text:q}"

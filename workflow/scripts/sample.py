@@ -11,6 +11,8 @@ def main():
     p.add_argument("--params", type=json.loads, default={}, help="parameters of its load(), JSON")
     p.add_argument("--model", required=True, help="weights.safetensors; model.json lies beside it")
     p.add_argument("--n", type=int, required=True, help="samples of the whole generation, per replicate")
+    p.add_argument("--labels", default="uniform", help="classes of a class-conditional model's samples: uniform, "
+                   "balanced or training")  # fmt: skip
     p.add_argument("--shard", type=int, default=0, help="which shard to make, from 0")
     p.add_argument("--shards", type=int, default=1, help="number of shards")
     p.add_argument("--batch-size", type=int, default=256, help="items per batch; the last is padded to it")
@@ -28,6 +30,7 @@ def main():
     import numpy as np
 
     from selfloop.batches import in_batches, shard_rows
+    from selfloop.class_labels import asked_labels
     from selfloop.model import read_model, setup_torch
     from selfloop.plugins import call, load_plugin
     from selfloop.run import Progress
@@ -44,7 +47,9 @@ def main():
     rows = shard_rows(total, a.shard, a.shards, a.batch_size)
     seeds = item_seeds(derive(a.seed, "sample", a.generation), total)[rows]
     replicate = (rows // a.n).astype(np.int32) if replicates else None
-    columns = {"seeds": seeds} if replicate is None else {"seeds": seeds, "replicate": replicate}
+    labels = asked_labels(draw, a.labels, weights, seeds, rows, a.generator)
+    columns = {"seeds": seeds, "replicate": replicate, "labels": labels}
+    columns = {name: column for name, column in columns.items() if column is not None}
     progress = Progress(f"sample g{a.generation}" + (f" shard {a.shard}" if a.shards > 1 else ""))
     values = in_batches(draw, columns, a.batch_size, progress)
     write_samples(
@@ -53,6 +58,7 @@ def main():
         {"stage": "sample", "generation": a.generation, "params": a.params, "results_version": a.results_version},
         sample_id=[f"g{a.generation}-{row:06d}" for row in rows],
         index=rows,
+        label=labels,
         seed=seeds,
         replicate=replicate,
     )

@@ -20,6 +20,9 @@ def main():
     p.add_argument("--results-version", type=int, required=True)
     a = p.parse_args()
 
+    import numpy as np
+
+    from selfloop.class_labels import asked_labels
     from selfloop.model import read_model, setup_torch
     from selfloop.plugins import call, load_plugin
     from selfloop.samples import write_samples
@@ -33,9 +36,11 @@ def main():
         given = {"shape": tuple(record["shape"]), "model": record["params"], "precision": a.precision,
                  "compile": False, "device": device}  # fmt: skip
         draw = call(module.load, given, a.params, a.generator, weights)
+        labels = asked_labels(draw, "balanced", weights, seeds, np.arange(a.rows), a.generator)
+        values = draw(seeds) if labels is None else draw(seeds, labels=labels)
         ids = [f"tracked-{Path(output).stem}-{row}" for row in range(a.rows)]
         metadata = {"stage": "sample_tracked", "results_version": a.results_version}
-        write_samples(output, draw(seeds), metadata, sample_id=ids, index=range(a.rows), seed=seeds)
+        write_samples(output, values, metadata, sample_id=ids, index=range(a.rows), label=labels, seed=seeds)
 
 
 if __name__ == "__main__":

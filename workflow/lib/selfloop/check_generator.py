@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from selfloop.check import Finding, array_problem, disturb, same, stored, unless, verdict
+from selfloop.class_labels import asked_labels
 from selfloop.plugins import call
 from selfloop.seeds import item_seeds, normal, uniform
 from selfloop.team import Team
@@ -55,7 +56,8 @@ def findings(module, params: Mapping, sampling: Mapping, shape) -> Iterator[Find
         yield verdict(equal, f"train: goes on from a checkpoint ({len(run.saved)} saved) to the same weights", wrong)
     given |= {"shape": samples.shape[1:], "model": dict(params)}
     sample = call(module.load, given, sampling, "--sampling", weights)
-    yield from _samples(sample, samples, closed)
+    labels = asked_labels(sample, "balanced", weights, item_seeds(7, _SAMPLES), np.arange(_SAMPLES), "load")
+    yield from _samples(sample, samples, closed, labels)
 
 
 def made_up_items(closed: bool, shape) -> np.ndarray:
@@ -68,13 +70,14 @@ def made_up_items(closed: bool, shape) -> np.ndarray:
     return np.broadcast_to(np.where(square, 220, 30), (_N, *shape)).astype(np.uint8)
 
 
-def _samples(sample, like: np.ndarray, closed: bool) -> Iterator[Finding]:
-    """Check a sampler: form, range, and that item i is a function of seeds[i] (and replicate[i]) alone."""
+def _samples(sample, like: np.ndarray, closed: bool, labels: np.ndarray | None) -> Iterator[Finding]:
+    """Check a sampler: form, range, and that item i is a function of seeds[i] (and replicate[i], labels[i]) alone."""
     seeds, replicate = item_seeds(7, _SAMPLES), np.arange(_SAMPLES) % _REPLICATES
 
-    def draw(rows, disturbed, replicate=replicate):
+    def draw(rows, disturbed, replicate=replicate, labels=labels):
         disturb(disturbed)
-        return sample(seeds[rows], **({"replicate": replicate[rows]} if closed else {}))
+        given = {"replicate": replicate if closed else None, "labels": labels}
+        return sample(seeds[rows], **{name: column[rows] for name, column in given.items() if column is not None})
 
     everything = np.arange(_SAMPLES)
     first = draw(everything, 1)
@@ -93,6 +96,9 @@ def _samples(sample, like: np.ndarray, closed: bool) -> Iterator[Finding]:
     distinct = len(np.unique(first.reshape(_SAMPLES, -1), axis=0))
     ok = f"sample: {distinct} different items from {_SAMPLES} seeds"
     yield verdict(distinct > 1, ok, "sample: other seeds give the same items")
+    if labels is not None:
+        differs = not np.array_equal(draw(everything, 5, labels=np.roll(labels, 1)), first)
+        yield verdict(differs, "sample: other labels give other items", "sample: the label makes no difference")
     if closed:
         moved = draw(everything, 4, (replicate + 1) % _REPLICATES)
         differs = not np.array_equal(moved, first)

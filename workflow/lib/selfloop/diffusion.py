@@ -61,10 +61,10 @@ class Objective:
         t = self.timesteps.draw(len(clean), stream, clean.device)
         return t, torch.randn(clean.shape, generator=stream, device=clean.device)
 
-    def __call__(self, network, clean: torch.Tensor, t: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss over the batch: ``clean`` and ``eps`` B x C x H x W, ``t`` int64[B]."""
+    def __call__(self, network, clean: torch.Tensor, t: torch.Tensor, eps: torch.Tensor, *classes) -> torch.Tensor:
+        """Return the mean loss over the batch: ``clean``, ``eps`` B x C x H x W, ``t`` and ``classes`` int64[B]."""
         signal, noise = self.signal[t].view(-1, 1, 1, 1), self.noise[t].view(-1, 1, 1, 1)
-        output = network(signal * clean + noise * eps, t, return_dict=False)[0].float()
+        output = network(signal * clean + noise * eps, t, *classes, return_dict=False)[0].float()
         target = {"epsilon": eps, "sample": clean}.get(self.prediction_type)
         if target is None:
             target = signal * eps - noise * clean

@@ -70,7 +70,7 @@ class Chain:
             own = {"generator": c["generator"], "seed": self.seed, "threads": c["threads"][stage],
                    "processes": c["train_processes"], **machine}  # fmt: skip
         elif stage == "sample":
-            batch = {key: c["sampling"][key] for key in ("params", "batch_size")}
+            batch = {key: c["sampling"][key] for key in ("params", "labels", "batch_size")}
             own = {**batch, "n": self.sampled, "seed": self.seed, "threads": c["threads"][stage], **machine}
         elif stage in ("embed", "embed_heldout", "embed_fresh"):
             own = {"spaces": self.spaces, "batch_size": c["embedder"]["batch_size"], "threads": c["threads"]["embed"],

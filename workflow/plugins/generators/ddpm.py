@@ -9,9 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
+import numpy as np
+
 from selfloop.descent import Descent, autocast
 from selfloop.diffusion import Objective, Sampler, Timesteps, diffusers_betas, to_images
 from selfloop.errors import UserError
+from selfloop.guidance import Guidance, class_numbers, drop_classes, guided
 from selfloop.image_batches import Batches
 from selfloop.quick_start import diffusers_class, without_compiler
 from selfloop.replay import Replay
@@ -21,6 +24,7 @@ from selfloop.seeds import derive, normal, normal_torch
 def train(
     samples,  # uint8 N x C x H x W
     *,
+    labels,
     seed,
     device,
     precision,
@@ -36,6 +40,9 @@ def train(
     mid_attention=True,
     dropout=0.0,
     zero_init=False,  # start every residual branch and the output at zero (Dhariwal and Nichol 2021)
+    # classes
+    num_classes: int | None = None,  # K: class-conditional on labels 0..K-1; None: unconditional
+    cond_drop_prob=0.1,  # share of the labels replaced by "no class" (Ho and Salimans 2022), for guidance
     # objective
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon",
     beta_schedule: Literal["linear", "cosine"] = "linear",
@@ -70,9 +77,10 @@ def train(
 
     torch.set_flush_denormal(True)  # denormal numbers are slow on a CPU
     network = make_network(samples.shape[1:], block_out_channels, attention, layers_per_block, norm_num_groups,
-                           attention_head_dim, mid_attention, dropout, zero_init, derive(seed, "weights", 0),
-                           device)  # fmt: skip
-    batches = Batches(samples, batch_size, seed, device, horizontal_flips)
+                           attention_head_dim, mid_attention, dropout, zero_init, num_classes,
+                           derive(seed, "weights", 0), device)  # fmt: skip
+    classes = None if num_classes is None else class_numbers(labels, num_classes)
+    batches = Batches(samples, batch_size, seed, device, horizontal_flips, classes)
     timesteps = Timesteps(num_train_timesteps, timestep_distribution, timestep_mean, timestep_std, stratified_timesteps)
     objective = Objective(prediction_type, beta_schedule, loss_weighting, min_snr_gamma, timesteps, device)
     total_steps = max(1, round((nimg or epochs * len(samples)) / batch_size))
@@ -86,14 +94,17 @@ def train(
                           device, team)  # fmt: skip
         for step in range(descent.resume(run.load_checkpoint()), total_steps):
             clean, stream = batches[step]
-            t, eps = objective.draw(clean, stream)
+            batch = [clean, *objective.draw(clean, stream)]
+            if num_classes is not None:
+                batch.append(drop_classes(batches.labels(step), cond_drop_prob, num_classes, stream))
             if dropout:
                 torch.manual_seed(derive(seed, "dropout", step, team.rank))
-            loss = descent.step(clean[rows], t[rows], eps[rows], weight=(rows.stop - rows.start) / batch_size)
+            loss = descent.step(*(each[rows] for each in batch), weight=(rows.stop - rows.start) / batch_size)
             run.progress(step + 1, total_steps, loss=loss, nimg=batch_size)
             if (step + 1) % checkpoint_every == 0 and step + 1 < total_steps:
                 run.save_checkpoint(descent.state_dict())
-    return descent.average_weights()
+    weights = descent.average_weights()
+    return weights if num_classes is None else weights | {"class_counts": np.bincount(classes, minlength=num_classes)}
 
 
 def load(
@@ -110,41 +121,60 @@ def load(
     solver_order=2,  # dpmsolver++: 1 | 2 | 3
     timestep_spacing: Literal["leading", "trailing", "linspace"] = "trailing",
     clip_sample=True,  # clip the predicted image to [-1, 1] at each step
+    # of a class-conditional model (selfloop/guidance.py)
+    guidance_scale=1.0,  # w: 1 is no guidance
+    guidance_schedule: Literal["constant", "linear", "exponential", "interval"] = "constant",
+    guidance_rate=5.0,  # exponential
+    guidance_interval=(0.0, 1.0),  # interval: shares of T, 0 no noise, 1 pure noise
 ) -> Callable:
-    """Return `sample(seeds) -> uint8 B x C x H x W`; `model` are the `generator.params` the weights were made with."""
+    """Return `sample(seeds) -> uint8 B x C x H x W`; of a class-conditional model, `sample(seeds, labels)`.
+
+    `model` are the `generator.params` the weights were made with.
+    """
     import torch
 
     settings = _train_defaults() | model
+    num_classes = settings["num_classes"]
     network = make_network(shape, *(settings[name] for name in _NETWORK), 0, device)
-    network.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
+    network.load_state_dict({name: torch.as_tensor(v) for name, v in weights.items() if name != "class_counts"})
     network.eval().requires_grad_(False)
     forward = torch.compile(network) if compile else network
     process = Sampler(sampler, eta, solver_order, clip_sample, timestep_spacing=timestep_spacing,
                       prediction_type=settings["prediction_type"], num_train_timesteps=settings["num_train_timesteps"],
                       beta_schedule=diffusers_betas(settings["beta_schedule"]))  # fmt: skip
+    guidance = Guidance(guidance_scale, guidance_schedule, guidance_rate, guidance_interval,
+                        settings["num_train_timesteps"])  # fmt: skip
+    if num_classes is None and guidance_scale != 1:
+        raise UserError(f"sampling.params.guidance_scale: {guidance_scale} guides towards a class, and this model has "
+                        "none: set generator.params.num_classes")  # fmt: skip
     precise = autocast(device, precision)
 
     predictors = {}  # batch size -> the network, on a GPU as one graph
 
-    def evaluate(x, t):
+    def evaluate(x, t, *classes):
         with precise:
-            return forward(x, t, return_dict=False)[0].float()
+            return forward(x, t, *classes, return_dict=False)[0].float()
+
+    def predict(*inputs):
+        n = len(inputs[0])
+        if n not in predictors:
+            predictors[n] = Replay(evaluate, *inputs) if _on_gpu(device) else evaluate
+        return predictors[n](*inputs)
 
     @torch.inference_mode()
-    def sample(seeds):
+    def sample(seeds, labels=None):
+        classes = None if labels is None else torch.as_tensor(labels, dtype=torch.int64, device=device)
         streams = torch.as_tensor(seeds, device=device) if _on_gpu(device) else seeds
         noise = partial(normal_torch if _on_gpu(device) else _normal_float32, streams, tuple(shape))
         x, times = noise(0), process.set_timesteps(steps)
         on_device = times.to(device)
-        if len(x) not in predictors:
-            recorded = _on_gpu(device) and Replay(evaluate, x, on_device[:1].expand(len(x)))
-            predictors[len(x)] = recorded or evaluate
         for i, t in enumerate(times):
-            output = predictors[len(x)](x, on_device[i].expand(len(x)))
+            now = on_device[i].expand(len(x))
+            output = predict(x, now) if classes is None else guided(predict, x, now, classes, num_classes, guidance(t))
             x = process.step(output, t, x, noise(i + 1) if process.stochastic else None)
         return to_images(x)
 
-    return sample
+    return (lambda seeds: sample(seeds)) if num_classes is None else sample
 
 
 def _normal_float32(seeds, shape, step):
@@ -158,11 +188,11 @@ def _on_gpu(device) -> bool:
 
 
 _NETWORK = ("block_out_channels", "attention", "layers_per_block", "norm_num_groups", "attention_head_dim",
-            "mid_attention", "dropout", "zero_init")  # fmt: skip
+            "mid_attention", "dropout", "zero_init", "num_classes")  # fmt: skip
 
 
 def make_network(shape, block_out_channels, attention, layers_per_block, norm_num_groups, attention_head_dim,
-                 mid_attention, dropout, zero_init, seed, device):  # fmt: skip
+                 mid_attention, dropout, zero_init, num_classes, seed, device):  # fmt: skip
     """Build the UNet2DModel for C x H x W images with initial weights from `seed`; UserError if it cannot be built."""
     import torch
 
@@ -190,6 +220,7 @@ def make_network(shape, block_out_channels, attention, layers_per_block, norm_nu
             attention_head_dim=attention_head_dim,
             add_attention=mid_attention,
             dropout=dropout,
+            num_class_embeds=None if num_classes is None else num_classes + 1,  # the last is "no class"
         )
     if zero_init:
         last = [network.conv_out] + [module.conv2 for module in network.modules() if hasattr(module, "conv2")]
