@@ -41,7 +41,14 @@ def write_run(folder: Path, arms=("main", "greedy"), seeds=(0, 1)) -> list[str]:
                     writer.writerow([arm, seed, g, "gs", 5 - g, N, N, "pixels", "l2"])
                     writer.writerow([arm, seed, g, "gs_heldout", 6, N, N, "pixels", "l2"])
                     writer.writerow([arm, seed, g, "kid", "" if g == 1 else g - 2.5, N, N, "classifier", ""])
-    return ["--metrics", str(folder / "metrics.csv"), "--chains", json.dumps(chains), "--page", str(PAGE)]
+    return [
+        "--metrics",
+        str(folder / "metrics.csv"),
+        "--chains",
+        json.dumps(chains),
+        "--page",
+        *map(str, sorted(PAGE.iterdir())),
+    ]
 
 
 def _write_chain(folder: Path, arm: str, seed: int) -> dict:

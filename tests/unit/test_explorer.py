@@ -157,15 +157,17 @@ def test_arms_look_as_in_the_figures_and_say_what_sets_them_apart():
 
 def test_no_text_of_the_data_can_end_its_element_or_be_taken_for_a_part(tmp_path):
     (tmp_path / "page.html").write_text('<script id="data">{{data}}</script>')
-    page = fill(tmp_path, {"about": "</script><b>{{data}} {{x.js}}"})
+    page = fill([tmp_path / "page.html"], {"about": "</script><b>{{data}} {{x.js}}"})
     assert page.count("</script>") == 1
     assert json.loads(page.removeprefix('<script id="data">').removesuffix("</script>"))["about"].endswith("{{x.js}}")
 
 
 def test_a_missing_part_is_one_line(tmp_path):
     (tmp_path / "page.html").write_text("{{style.css}}")
-    with pytest.raises(UserError, match=r"style.css: no such file; it is a part of the page"):
-        fill(tmp_path, {})
+    with pytest.raises(UserError, match=r"--page: style\.css is not among the files of the page \(page\.html\)"):
+        fill([tmp_path / "page.html"], {})
+    with pytest.raises(UserError, match=r"style\.css: no such file"):
+        fill([tmp_path / "page.html", tmp_path / "style.css"], {})
 
 
 def test_runs_come_back_as_paths_by_generation():

@@ -198,6 +198,16 @@ def arm_differences(arm):
     return "; ".join(flat("", (config.get("arms") or {}).get(arm) or {})) if arm != "main" else ""
 
 
+def generation_label(link, g):
+    """Return what a generation is called in the report, which sorts its entries as text: blanks before short numbers."""
+    return f"generation {str(g).rjust(len(str(link.generations)))}"
+
+
+def in_report(path, most, **entry):
+    """Return `path`, put into the report if it is there and has at most `most` bytes (a report is one file)."""
+    return report(path, **entry) if Path(path).exists() and Path(path).stat().st_size <= most else path
+
+
 def tracked(link, g):
     """Return the path of the samples of the same seeds that sample_tracked makes."""
     return f"{link.folder}/figures/tracked/gen{g}.npy"

@@ -14,7 +14,13 @@ rule explorer:
         page=sorted(map(os.path.relpath, (HOME / "resources/explorer").iterdir())),
         images=sorted({path for link in PICTURED for path in explorer_files(link)}),
     output:
-        "results/explorer.html",
+        in_report(
+            "results/explorer.html",
+            2_000_000,
+            caption="../report/explorer.rst",
+            category="Explorer",
+            labels={"figure": "samples, curves, numbers"},
+        ),
     log:
         "results/logs/explorer.log",
     benchmark:
@@ -30,11 +36,10 @@ rule explorer:
         images=CHAINS[0].config["report"]["images"],
         pairs=CHAINS[0].config["report"]["pairs"],
         limit=CHAINS[0].config["report"]["explorer_mb"],
-        page=os.path.relpath(HOME / "resources/explorer"),
         threads=CHAINS[0].config["threads"]["select"],
     shell:
         f"python {SCRIPTS}/explorer.py"
         " --metrics {input.metrics:q} --chains {params.chains:q}"
         " --rows {params.rows} --images {params.images} --pairs {params.pairs}"
         " --limit-mb {params.limit} --threads {params.threads}"
-        " --page {params.page:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --page {input.page:q} --output {output:q} 2>&1 | tee {log:q}"

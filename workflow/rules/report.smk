@@ -46,7 +46,7 @@ rule plot_curves:
             "results/figures/curves.svg",
             caption="../report/curves.rst",
             category="Metrics",
-            labels={"figure": "every metric"},
+            labels={"figure": "all metrics"},
         ),
         folder=report(
             directory("results/figures/curves"),
@@ -82,7 +82,7 @@ for link, g in GRIDS:
                 caption="../report/grid.rst",
                 category="Samples",
                 subcategory=link.name,
-                labels={"figure": f"generation {g}"},
+                labels={"figure": generation_label(link, g)},
             ),
         log:
             f"{link.folder}/gen{g}/logs/plot_grid.log",
@@ -183,7 +183,7 @@ for link, g in NEAREST:
                 caption="../report/nearest.rst",
                 category="Nearest training images",
                 subcategory=link.name,
-                labels={"figure": f"generation {g}"},
+                labels={"figure": generation_label(link, g)},
             ),
         log:
             f"{link.folder}/gen{g}/logs/plot_nearest.log",

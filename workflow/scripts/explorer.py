@@ -1,7 +1,7 @@
 """Make explorer.html, one page to look at a run: images, nearest training images and curves by arm, seed, generation.
 
 Example:
-    python workflow/scripts/explorer.py --metrics results/metrics.csv --page workflow/resources/explorer \\
+    python workflow/scripts/explorer.py --metrics results/metrics.csv --page workflow/resources/explorer/* \\
         --output results/explorer.html --chains '[{"arm": "main", "seed": 0, "about": "", "evaluated": 600,
         "pictured": [0, 1, 2], "samples": {"0-2": "results/gen*/samples/part-0000.npy"},
         "training_set": {"1-2": "results/gen*/training_set.parquet"}, "fresh": {},
@@ -27,7 +27,7 @@ def main() -> None:
     options.add_argument("--images", type=int, default=64, help="first samples of a generation, at most (default 64)")
     options.add_argument("--pairs", type=int, default=10, help="pairs in each of three groups, at most (default 10)")
     options.add_argument("--limit-mb", type=float, default=10, help="size of the page, MB (default 10)")
-    options.add_argument("--page", required=True, help="the folder of the page's own files")
+    options.add_argument("--page", nargs="+", required=True, help="the page's own files: page.html and what it names")
     options.add_argument("--output", required=True, help=".html")
     args = options.parse_args()
     table, chains = Table.of(read_metrics(args.metrics)), read_chains(args.chains)

@@ -129,24 +129,25 @@ def _look(position: int) -> dict:
     return {"color": look.color, "dash": dash, "marker": look.marker}
 
 
-def fill(folder: str | Path, data: Mapping) -> str:
-    """Return the page with its parts and its data in it."""
-    folder = Path(folder)
+def fill(files: Sequence[str | Path], data: Mapping) -> str:
+    """Return the page with its parts and its data in it; ``files`` are page.html and what it names."""
+    parts = {Path(path).name: path for path in files}
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("</", r"<\/")  # no text in the data can end the element that carries them
 
     def part(match: re.Match) -> str:
-        name = match[1]
-        return text if name == "data" else _read(folder / name)
+        return text if match[1] == "data" else _read(parts, match[1])
 
-    return re.sub(r"\{\{([\w.-]+)\}\}", part, _read(folder / "page.html"))
+    return re.sub(r"\{\{([\w.-]+)\}\}", part, _read(parts, "page.html"))
 
 
-def _read(path: Path) -> str:
+def _read(parts: Mapping[str, str | Path], name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
+        return Path(parts[name]).read_text(encoding="utf-8").rstrip("\n")
+    except KeyError:
+        raise UserError(f"--page: {name} is not among the files of the page ({', '.join(sorted(parts))})") from None
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; it is a part of the page") from None
+        raise UserError(f"{parts[name]}: no such file") from None
 
 
 def check_size(page: str, limit_mb: float) -> str:
