@@ -1,4 +1,4 @@
-"""FD, KID, precision and recall: against closed forms, and against torch-fidelity run from images."""
+"""FD and KID: against closed forms, and against torch-fidelity run from images."""
 
 import math
 
@@ -7,8 +7,10 @@ import pytest
 from scipy.linalg import sqrtm
 
 from selfloop import distribution
-from selfloop.distribution import frechet_distance, kid, precision_recall, statistics
+from selfloop.distribution import frechet_distance, kid, statistics
 from selfloop.errors import UserError
+from selfloop.manifolds import manifolds
+from selfloop.neighbours import nearest_others
 
 
 def fd(a, b):
@@ -91,31 +93,6 @@ def test_kid_is_unbiased():
     assert abs(np.mean(values)) < 4 * np.std(values, ddof=1) / math.sqrt(30)
 
 
-def test_precision_falls_with_outliers_and_recall_with_a_lost_mode():
-    rng = np.random.default_rng(6)
-    real = np.concatenate([rng.standard_normal((200, 3)), rng.standard_normal((200, 3)) + 20])
-    one_mode, outliers = rng.standard_normal((400, 3)), np.concatenate([real[:300], rng.standard_normal((100, 3)) + 99])
-    precision, recall = precision_recall(one_mode, real)
-    assert precision > 0.9 and recall < 0.6, f"a lost mode costs recall: {precision}, {recall}"
-    precision, recall = precision_recall(outliers, real)
-    assert precision == 0.75 and recall > 0.7, f"a quarter of outliers costs precision: {precision}, {recall}"
-
-
-def slow_precision_recall(samples, real, k):
-    def inside(items, centres):
-        radii = [np.sort(np.linalg.norm(centres - c, axis=1))[k] for c in centres]
-        return np.mean([any(np.linalg.norm(x - c) <= r for c, r in zip(centres, radii, strict=True)) for x in items])
-
-    return inside(samples, real), inside(real, samples)
-
-
-@pytest.mark.parametrize("whole", [10, 10_000])
-def test_precision_recall_against_loops(monkeypatch, whole):
-    monkeypatch.setattr(distribution, "_WHOLE_MATRIX", whole)
-    a, b = gaussians(7, 120, 90, 3)
-    assert precision_recall(a, b, k=2) == pytest.approx(slow_precision_recall(a, b, 2), abs=1e-6)
-
-
 @pytest.fixture(scope="module")
 def calculated():
     """torch-fidelity's calculate_metrics from images, with an extractor that flattens them; and the features."""
@@ -164,7 +141,8 @@ def test_equal_to_calculate_metrics(calculated):
     mean, std = kid(samples, real, subsets=10, subset_size=50, seed=3)
     assert mean == pytest.approx(result["kernel_inception_distance_mean"], abs=1e-6)
     assert std == pytest.approx(result["kernel_inception_distance_std"], abs=1e-6)
-    assert precision_recall(samples, real) == (result["precision"], result["recall"])
+    within = (nearest_others(x, 5)[0] for x in (samples, real))
+    assert manifolds(samples, real, *within)[:2] == pytest.approx((result["precision"], result["recall"]), abs=1e-6)
 
 
 def test_mistakes():
@@ -173,5 +151,3 @@ def test_mistakes():
         statistics(a[:1])
     with pytest.raises(UserError, match=r"KID subsets of 9 do not fit 10 samples against 8 real images.*2..8, or null"):
         kid(a, b, subsets=2, subset_size=9, seed=0)
-    with pytest.raises(UserError, match="k = 8 need more than 8 items in each set, there are 8"):
-        precision_recall(a, b, k=8)

@@ -7,24 +7,30 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
-from selfloop import metrics
+from selfloop import evaluation, memorization, metrics
 from selfloop.contracts import make_table
-from selfloop.distribution import frechet_distance, kid, precision_recall, statistics
+from selfloop.distribution import frechet_distance, kid, statistics
+from selfloop.diversity import vendi_score
 from selfloop.embedded import Embedded, first_rows, lookup, read_spaces
 from selfloop.entropy import FLOOR, entropy
 from selfloop.errors import UserError
 from selfloop.evaluation import evaluate
 from selfloop.files import read_table, write_table
+from selfloop.manifolds import manifolds
 from selfloop.metrics import Options, distance_label, fid_record, small_sample_warning
+from selfloop.neighbours import nearest_others, pairwise
 from selfloop.replicates import averaged_neighbour_rows, gaussian_frechet_distance, moment_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = {
     "fd", "kid", "precision", "recall", "entropy_train", "entropy_train_distinct", "duplicates_train",
     "entropy_samples", "gs", "gs_heldout", "memorised_fraction", "memorised_fraction_merged",
-    "near_duplicate_fraction", "trace_cov_train", "trace_cov_samples", "real_share",
+    "near_duplicate_fraction", "trace_cov_train", "trace_cov_samples", "real_share", "share_g0", "density", "coverage",
+    "vendi",
 }  # fmt: skip
 INFO = {"extractor": "pixels", "weights_sha256": "none", "preprocessing": "none"}
 
@@ -74,18 +80,22 @@ def test_every_metric_of_the_contract(images):
     folder, arrays = images
     sets, training_set = read_all(folder)
     options = Options(kid_subsets=4, near_duplicate_threshold={"pixels": 0.8}, seed=9)
-    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], options))
+    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], options).rows)
     assert set(rows) >= CONTRACT
-    assert set(rows) - CONTRACT == {"fd_heldout", "fd_real", "kid_std", "near_duplicate_threshold", "merged_train"}
+    more = {"fd_heldout", "fd_real", "kid_std", "near_duplicate_threshold", "merged_train", "vendi_real", "share_g1"}
+    assert set(rows) - CONTRACT == more, "and none of classes: nothing has a label"
     g, d, real, heldout = arrays["g2"][:30], arrays["training"], arrays["real"], arrays["heldout"]
+    within = (nearest_others(x, 5)[0] for x in (g, real))
+    shares = dict(zip(("precision", "recall", "density", "coverage"), manifolds(g, real, *within), strict=False))
     expected = {
         "fd": (frechet_distance(statistics(g), statistics(real)), 30, 60),
         "fd_heldout": (frechet_distance(statistics(g), statistics(heldout)), 30, 40),
         "fd_real": (frechet_distance(statistics(heldout), statistics(real)), 40, 60),
         "kid": (kid(g, real, subsets=4, subset_size=15, seed=9)[0], 30, 60),
         "kid_std": (kid(g, real, subsets=4, subset_size=15, seed=9)[1], 30, 60),
-        "precision": (precision_recall(g, real)[0], 30, 60),
-        "recall": (precision_recall(g, real)[1], 30, 60),
+        **{name: (value, 30, 60) for name, value in shares.items()},
+        "vendi": (vendi_score(g)[0], 30, None),
+        "vendi_real": (vendi_score(real[:30])[0], 30, None),
         "entropy_train": (entropy(d, floor=FLOOR), 26, None),
         "entropy_train_distinct": (entropy(np.delete(d, 2, axis=0)), 25, None),
         "duplicates_train": (1, 26, None),
@@ -95,6 +105,8 @@ def test_every_metric_of_the_contract(images):
         "trace_cov_train": (np.trace(np.cov(d, rowvar=False)), 26, None),
         "trace_cov_samples": (np.trace(np.cov(g, rowvar=False)), 30, None),
         "real_share": (2 / 26, 26, None),
+        "share_g0": (2 / 26, 26, None),
+        "share_g1": (24 / 26, 26, None),
         "near_duplicate_threshold": (0.8, 0, None),
     }
     for name, (value, n, n_reference) in expected.items():
@@ -106,8 +118,8 @@ def test_every_metric_of_the_contract(images):
 
 def test_heldout_as_the_reference(images):
     sets, training_set = read_all(images[0])
-    rows = by_name(evaluate(sets, training_set, ["pixels"], [], Options(reference="heldout", kid_subsets=2)))
-    default = by_name(evaluate(sets, training_set, ["pixels"], [], Options(kid_subsets=2)))
+    rows = by_name(evaluate(sets, training_set, ["pixels"], [], Options(reference="heldout", kid_subsets=2)).rows)
+    default = by_name(evaluate(sets, training_set, ["pixels"], [], Options(kid_subsets=2)).rows)
     assert rows["fd"]["value"] == default["fd_heldout"]["value"]
     assert rows["fd_train"]["value"] == default["fd"]["value"]
     assert rows["fd_real"] == default["fd_real"]
@@ -118,7 +130,7 @@ def test_heldout_as_the_reference(images):
 def test_without_heldout(images):
     sets, training_set = read_all(images[0])
     sets["heldout"] = {}
-    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], Options(kid_subsets=2)))
+    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], Options(kid_subsets=2)).rows)
     assert not {"gs_heldout", "fd_heldout", "fd_real"} & set(rows)
     with pytest.raises(UserError, match=r"evaluate\.reference is heldout, but there are no held-out images"):
         evaluate(sets, training_set, ["pixels"], [], Options(reference="heldout"))
@@ -126,31 +138,137 @@ def test_without_heldout(images):
 
 def test_gs_as_mse_says_so(images):
     sets, training_set = read_all(images[0])
-    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], Options(gs_distance="mse", kid_subsets=2)))
+    rows = by_name(evaluate(sets, training_set, ["pixels"], ["pixels"], Options(gs_distance="mse", kid_subsets=2)).rows)
     assert rows["gs"]["distance"] == rows["gs_heldout"]["distance"] == "mse"
     assert rows["entropy_train"]["distance"] == "l2"
 
 
-def test_each_pair_of_sets_is_searched_once(images, monkeypatch):
-    """Samples among the training set, the training set among itself, the samples, the held-out: four searches."""
+@pytest.mark.parametrize(("reference", "expected"), [("train", 6), ("heldout", 8)])
+def test_each_pair_of_sets_is_searched_once(images, monkeypatch, reference, expected):
+    """All metrics of one space: samples, real and D_g among themselves, samples and held-out among D_g: five searches,
+    one pass of samples and real items, and D_g among real items for its classes. With held-out items as the reference,
+    these among themselves and the samples among real items for their classes are searched too.
+    """
     searches = []
-    for name in ("nearest", "nearest_others"):
-        original = getattr(metrics, name)
-        monkeypatch.setattr(metrics, name, lambda *a, o=original, **k: searches.append(1) or o(*a, **k))
-    rng = np.random.default_rng(1)
-    samples, training, heldout = rng.standard_normal((3, 40, 6)).astype(np.float32)
-    metrics.neighbour_rows("x", samples, training, heldout, 0.1, Options())
-    assert len(searches) == 4
+
+    def counted(module, name):
+        original = getattr(module, name)
+
+        def search(*arrays, **options):
+            searches.append((name, *map(len, arrays[:2] if name == "nearest" else arrays[:1])))
+            return original(*arrays, **options)
+
+        monkeypatch.setattr(module, name, search)
+
+    for module, name in (
+        (metrics, "nearest"),
+        (metrics, "nearest_others"),
+        (evaluation, "nearest"),
+        (evaluation, "nearest_others"),
+        (evaluation, "manifolds"),
+        (memorization, "nearest_others"),
+    ):
+        counted(module, name)  # fmt: skip
+    folder = images[0]
+    label_all(folder, "real")
+    sets, training_set = read_all(folder)
+    evaluate(sets, training_set, ["pixels"], ["pixels"], Options(reference=reference, kid_subsets=2))
+    assert sum(name == "manifolds" for name, *_ in searches) == 1
+    found = [search for search in searches if search[0] != "manifolds"]
+    assert len(set(found)) == len(found) == expected, found
 
 
 def test_a_training_set_of_one_image_has_no_value_for_distinct_rows():
     rng = np.random.default_rng(2)
     training = np.tile(rng.standard_normal((1, 4)).astype(np.float32), (10, 1))
-    rows = by_name(metrics.neighbour_rows("x", rng.standard_normal((5, 4)), training, None, 0.1, Options()))
+    rows = by_name(metrics.neighbour_rows("x", rng.standard_normal((5, 4)), training, None, 0.1, Options()).rows)
     assert rows["entropy_train_distinct"]["value"] is None and rows["entropy_train_distinct"]["n"] == 1
     assert rows["duplicates_train"]["value"] == 9 and rows["trace_cov_train"]["value"] == 0
     assert np.isfinite(rows["entropy_train"]["value"])
     json.dumps(list(rows.values()), allow_nan=False)
+
+
+# ---- classes, histograms, shares ----
+
+
+def label_all(folder, *names, labels=(0, 1, 1, 2)):
+    """Give every item of a set a label, in turn."""
+    for name in names:
+        table = read_table(folder / f"{name}.parquet", "embeddings")
+        column = pa.array(np.resize(labels, len(table)), pa.int32())
+        table = table.set_column(table.column_names.index("label"), "label", column)
+        write_table(folder / f"{name}.parquet", table, "embeddings", INFO)
+
+
+def measured(images, reference="train"):
+    sets, training_set = read_all(images[0])
+    options = Options(kid_subsets=2, near_duplicate_threshold={"pixels": 0.8}, reference=reference)
+    result = evaluate(sets, training_set, ["pixels"], ["pixels"], options)
+    return by_name(result.rows), result.histograms
+
+
+@pytest.mark.parametrize("reference", ["train", "heldout"])
+def test_classes_of_the_nearest_real_image(images, reference):
+    """Of samples and generated training items; real ones have their own. scikit-learn's classifier is the reference."""
+    folder, arrays = images
+    label_all(folder, "real")
+    label_all(folder, "heldout", labels=(2, 2, 1))
+    rows, histograms = measured(images, reference)
+    labels = np.resize([0, 1, 1, 2], 60)
+    nearest_class = KNeighborsClassifier(1).fit(arrays["real"], labels)
+    counts = {
+        "samples": np.bincount(nearest_class.predict(arrays["g2"][:30]), minlength=3),
+        "training_set": np.bincount(nearest_class.predict(arrays["training"]), minlength=3),
+        "real": np.bincount(labels),
+        "heldout": np.bincount(np.resize([2, 2, 1], 40), minlength=3),
+    }
+    found = histograms["classes"]
+    assert (found["labels"], found["space"], found["classes"]) == ("nearest real training image", "pixels", [0, 1, 2])
+    for name, expected in counts.items():
+        assert found[name] == expected.tolist(), name
+    share = {name: x / x.sum() for name, x in counts.items()}
+    for metric, name, n in (("class_distance", "samples", 30), ("class_distance_heldout", "heldout", 40)):
+        assert rows[metric]["value"] == pytest.approx(np.abs(share[name] - share["real"]).sum() / 2, rel=1e-12)
+        assert (rows[metric]["n"], rows[metric]["n_reference"], rows[metric]["distance"]) == (n, 60, "tv")
+
+
+def test_a_conditional_generators_own_labels(images):
+    label_all(images[0], "real")
+    label_all(images[0], "g2", labels=(0, 3))
+    rows, histograms = measured(images)
+    found = histograms["classes"]
+    assert (found["labels"], found["space"], found["classes"]) == ("own", None, [0, 1, 2, 3])
+    assert (found["samples"], found["real"], found["heldout"]) == ([15, 0, 0, 15], [15, 30, 15, 0], None)
+    assert rows["class_distance"]["value"] == pytest.approx(0.75) and rows["class_distance"]["space"] is None
+    assert "class_distance_heldout" not in rows
+
+
+def test_no_class_of_what_has_none(images):
+    label_all(images[0], "g2")
+    rows, histograms = measured(images)
+    assert histograms["classes"] is None and not {"class_distance", "class_distance_heldout"} & set(rows)
+
+
+def test_histograms_of_distances_to_the_training_set(images):
+    _, arrays = images
+    rows, histograms = measured(images)
+    found = histograms["nearest_training_distance"]["pixels"]
+    for name, items in (("samples", arrays["g2"][:30]), ("heldout", arrays["heldout"])):
+        distances = pairwise(items, arrays["training"]).min(axis=1)
+        assert found[name] == np.histogram(distances, found["edges"])[0].tolist()
+    below = np.array(found["edges"])[1:] <= found["threshold"]
+    assert found["threshold"] == 0.8
+    assert np.array(found["samples"])[below].sum() == pytest.approx(30 * rows["near_duplicate_fraction"]["value"])
+
+
+def test_shares_of_generations_sum_to_one():
+    """With a 0 for a generation that could have been chosen: a mean over seeds must not leave it out."""
+    rows = by_name(metrics.share_rows(np.array([0, 1, 1, 3]), [0, 1, 2, 3]))
+    assert {name: r["value"] for name, r in rows.items() if name.startswith("share")} == {
+        "share_g0": 0.25, "share_g1": 0.5, "share_g2": 0.0, "share_g3": 0.25,
+    }  # fmt: skip
+    assert rows["real_share"]["value"] == 0.25 and all(r["n"] == 4 for r in rows.values())
+    assert set(by_name(metrics.share_rows(np.array([4, 4]), [4]))) == {"real_share", "share_g0", "share_g4"}
 
 
 # ---- closed-form families ----
@@ -159,8 +277,6 @@ def test_a_training_set_of_one_image_has_no_value_for_distinct_rows():
 def replicated(rng, replicates, n, name, mean=0.0, scale=1.0, d=1):
     values = (mean + scale * rng.standard_normal((replicates * n, d))).astype(np.float32)
     replicate = np.repeat(np.arange(replicates, dtype=np.int32), n)
-    import pyarrow as pa
-
     return Embedded(pa.array([f"{name}-{i}" for i in range(len(values))]), values, replicate, INFO)
 
 
@@ -189,16 +305,16 @@ def test_neighbours_are_of_the_same_replicate():
     sets = [replicated(rng, 2, n, name, d=3) for n, name in ((12, "g1"), (15, "g0"), (15, "real"), (9, "heldout"))]
     for items in sets:
         items.features[items.replicate == 1] += 1000
-    rows = by_name(averaged_neighbour_rows("x", *sets, Options()))
+    rows = by_name(averaged_neighbour_rows("x", *sets, Options()).rows)
     for name in ("gs", "gs_heldout", "entropy_train", "memorised_fraction"):
         alone = []
         for r in (0, 1):
             s, t, real, h = (items.features[items.replicate == r] for items in sets)
             threshold = metrics.threshold_row("x", real, Options())["value"]
-            alone.append(by_name(metrics.neighbour_rows("x", s, t, h, threshold, Options()))[name]["value"])
+            alone.append(by_name(metrics.neighbour_rows("x", s, t, h, threshold, Options()).rows)[name]["value"])
         assert rows[name]["value"] == pytest.approx(np.mean(alone), rel=1e-12), name
     order = rng.permutation(24)
-    shuffled = by_name(averaged_neighbour_rows("x", sets[0].take(order), *sets[1:], Options()))
+    shuffled = by_name(averaged_neighbour_rows("x", sets[0].take(order), *sets[1:], Options()).rows)
     assert shuffled["gs"]["value"] == pytest.approx(rows["gs"]["value"], rel=1e-12)
     assert rows["gs"]["n"] == 12 and rows["gs"]["n_reference"] == 15
 
@@ -233,7 +349,7 @@ def test_evaluation_of_replicates_imports_nothing_heavy(tmp_path):
         from selfloop.metrics import Options
         files = {{name: ["x={tmp_path}/x.parquet"] for name in ("samples", "real", "heldout", "pool")}}
         d = read_table("{tmp_path}/training_set.parquet", "training_set")
-        rows = evaluate(read_spaces(files, ["x"]), d, ["x"], ["x"], Options())
+        rows = evaluate(read_spaces(files, ["x"]), d, ["x"], ["x"], Options()).rows
         names = {{r["metric"] for r in rows}}
         assert {{"fd", "mean_train", "variance_samples_se", "gs", "real_share"}} <= names, names
         heavy = {{"torch", "torch_fidelity", "scipy", "sklearn"}} & set(sys.modules)
@@ -318,7 +434,8 @@ def command(folder, *more):
             "--training-set", str(folder / "training_set.parquet"), "--distribution", "pixels",
             "--neighbours", "pixels", "--kid-subsets", "3", "--kid-subset-size", "auto", "--k", "3",
             "--results-version", "1", "--near-duplicate-threshold", '{"pixels": null}',
-            "--fid", str(folder / "fid.json"), "--metrics", str(folder / "metrics.json"), *more]  # fmt: skip
+            "--fid", str(folder / "fid.json"), "--metrics", str(folder / "metrics.json"),
+            "--histograms", str(folder / "histograms.json"), *more]  # fmt: skip
 
 
 def run(*arguments):
@@ -332,7 +449,7 @@ def test_evaluate_twice_gives_the_same_bytes(images):
         result = run(folder, "--n", "30")
         assert result.returncode == 0, result.stderr
         assert "warning: FD (pixels) from 30 samples against 60 is biased upwards; kid" in result.stderr
-        outputs.append([(folder / name).read_bytes() for name in ("fid.json", "metrics.json")])
+        outputs.append([(folder / name).read_bytes() for name in ("fid.json", "metrics.json", "histograms.json")])
     assert outputs[0] == outputs[1]
     rows = by_name(json.loads(outputs[0][1]))
     assert set(rows) >= CONTRACT
@@ -345,4 +462,4 @@ def test_evaluate_says_a_mistake_in_one_line_and_leaves_nothing(images):
     result = run(folder, "--n", "71")
     assert result.returncode == 2
     assert result.stderr == "ERROR: generation 2, pixels: 70 samples, fewer than the 71 to evaluate (evaluate.n)\n"
-    assert not (folder / "fid.json").exists() and not (folder / "metrics.json").exists()
+    assert not list(folder.glob("*.json"))

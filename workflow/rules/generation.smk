@@ -272,6 +272,7 @@ for link, g in jobs("evaluate"):
         output:
             fid=f"{link.folder}/gen{g}/fid.json",
             metrics=f"{link.folder}/gen{g}/metrics.json",
+            histograms=f"{link.folder}/gen{g}/histograms.json",
         log:
             text=f"{link.folder}/gen{g}/logs/evaluate.log",
             throughput=f"{link.folder}/gen{g}/benchmarks/evaluate.json",
@@ -292,7 +293,7 @@ for link, g in jobs("evaluate"):
             distribution=evaluate["distribution"],
             neighbours=evaluate["neighbours"],
             kid=f"--kid-subsets {evaluate['kid_subsets']} --kid-subset-size {evaluate['kid_subset_size'] or 'auto'}",
-            k=evaluate["k"],
+            k=f"--k {evaluate['k']} --coverage-k {evaluate['coverage_k']}",
             gs_distance=evaluate["gs_distance"],
             near=json.dumps(evaluate["near_duplicate_threshold"]),
             seed=link.seed,
@@ -302,7 +303,8 @@ for link, g in jobs("evaluate"):
             f"python {SCRIPTS}/evaluate.py"
             " --training-set {input.training_set:q} {params.files}"
             " --generation {params.generation} --n {params.n} --reference {params.reference}"
-            " --distribution {params.distribution:q} --neighbours {params.neighbours:q} {params.kid} --k {params.k}"
+            " --distribution {params.distribution:q} --neighbours {params.neighbours:q} {params.kid} {params.k}"
             " --gs-distance {params.gs_distance} --near-duplicate-threshold {params.near:q} --seed {params.seed}"
             " --threads {params.threads} --results-version {params.version} --throughput {log.throughput:q}"
-            " --fid {output.fid:q} --metrics {output.metrics:q} 2>&1 | tee {log.text:q}"
+            " --fid {output.fid:q} --metrics {output.metrics:q} --histograms {output.histograms:q}"
+            " 2>&1 | tee {log.text:q}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from _stage import parser, stage
 
 from selfloop.curves import one_metric, overview
+from selfloop.metric_words import words
 from selfloop.metrics_table import Table, read_metrics
 from selfloop.style import save, style
 
@@ -26,7 +27,7 @@ def main() -> None:
         figure = overview(table)
         for path in args.overview:
             save(figure, path)
-        for metric in dict.fromkeys(panel.metric for panel in table.panels):
+        for metric in dict.fromkeys(panel.metric for panel in table.panels if words(panel.metric).single):
             figure = one_metric(table, metric)
             for ending in args.formats:
                 save(figure, Path(args.folder) / f"{metric}.{ending}")

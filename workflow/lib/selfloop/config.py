@@ -27,9 +27,9 @@ class Chain(NamedTuple):
     """One arm with one seed, and its settings: every key of the schema but ``seeds`` and ``arms``, nothing left open.
 
     Beyond the schema, ``training_set.n`` is N (where ``size`` may be "pool") and ``embedder.spaces.<name>.fitted``
-    says whether the plug-in has a fit. Paths of plug-ins are as ``find`` gave them; ``evaluate.n`` and
-    ``kid_subset_size`` are numbers; ``device`` and ``precision`` are not "auto" where the hardware was given;
-    resources that are null are left out.
+    says whether the plug-in has a fit. Paths of plug-ins are as ``find`` gave them; ``evaluate.n``,
+    ``kid_subset_size`` and ``coverage_k`` are numbers; ``device`` and ``precision`` are not "auto" where the hardware
+    was given; resources that are null are left out.
     """
 
     arm: str
@@ -146,9 +146,11 @@ def settle(
     evaluate["n"] = settings.evaluated
     if dataset["heldout"] is None and counts:
         dataset["heldout"] = counts["heldout"]
+    smallest = min(size for size in (evaluate["n"], n, dataset["heldout"]) if size is not None)
     if evaluate["kid_subset_size"] is None:
-        sizes = [size for size in (evaluate["n"], n, dataset["heldout"]) if size is not None]
-        evaluate["kid_subset_size"] = min(1000, max(2, min(sizes) // 2))  # a subset that is the whole set has no spread
+        evaluate["kid_subset_size"] = min(1000, max(2, smallest // 2))  # a subset that is the whole set has no spread
+    if evaluate["coverage_k"] is None:
+        evaluate["coverage_k"] = min(5, max(1, smallest - 1))
     result = {key: value for key, value in config.items() if key not in ("arms", "seeds")}
     resources = {stage: _given(values) for stage, values in config["resources"].items()}
     training_set = {**config["training_set"], "n": n}

@@ -171,8 +171,8 @@ def _compared(s: Settings) -> Iterator[Problem]:
     with contextlib.suppress(Unreadable):
         sets["dataset.heldout"] = s.heldout
     smallest = min(sets, key=sets.get)
-    for key in ("evaluate.kid_subset_size", "evaluate.k"):
-        value, most = s[key], sets[smallest] - (key == "evaluate.k")
+    for key in ("evaluate.kid_subset_size", "evaluate.k", "evaluate.coverage_k"):
+        value, most = s[key], sets[smallest] - (key != "evaluate.kid_subset_size")
         if value is not None and value > most:
             yield Problem(key, f"{value} is more than {most}, the most that {smallest} ({sets[smallest]}) allows")
 

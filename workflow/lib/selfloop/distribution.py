@@ -11,7 +11,6 @@ from selfloop.errors import UserError
 
 _ONE_KERNEL = 8192  # items up to which KID computes the kernel once for all subsets
 _KERNEL_ROWS = 1024  # of that kernel, held at once
-_WHOLE_MATRIX = 2048  # items up to which precision and recall may hold all distances at once
 
 
 @dataclass(frozen=True)
@@ -97,30 +96,6 @@ def _pair_sums(a, b, s_a, s_b, skip_diagonal):
             kernel[np.arange(len(kernel)), start + np.arange(len(kernel))] = 0.0
         result += np.einsum("ns,ns->s", s_a[rows], kernel @ s_b)
     return result
-
-
-def precision_recall(samples: np.ndarray, real: np.ndarray, *, k: int = 3) -> tuple[float, float]:
-    """Return (precision, recall) of k-nearest-neighbour manifolds (Kynkaanniemi et al. 2019, equations 1 and 2).
-
-    Precision is the share of ``samples`` n x d inside a ball around some real item, recall the share of ``real`` N x d
-    inside a ball around some sample; a ball's radius is the distance to the k-th nearest other item of its own set.
-    Large sets are compared in blocks of rows, with the same answer.
-    """
-    smallest = min(len(samples), len(real))
-    if not 1 <= k < smallest:
-        raise UserError(f"precision and recall with k = {k} need more than {k} items in each set, there are {smallest}")
-    from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
-
-    largest = max(len(samples), len(real))
-    result = prc_features_to_metric(
-        _tensor(samples),
-        _tensor(real),
-        prc_neighborhood=k,
-        prc_batch_size=max(256, _WHOLE_MATRIX**2 // largest),
-        save_cpu_ram=largest > _WHOLE_MATRIX,
-        verbose=False,
-    )
-    return result[KEY_METRIC_PRECISION], result[KEY_METRIC_RECALL]
 
 
 def _tensor(features: np.ndarray):

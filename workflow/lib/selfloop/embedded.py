@@ -22,11 +22,21 @@ class Embedded:
     features: np.ndarray  # float32 N x d
     replicate: np.ndarray | None  # int32[N], or None where there are no replicates
     extractor: Mapping[str, str]  # metadata: extractor, weights_sha256, preprocessing
+    label: pa.Array | None = None  # int32[N], null where unknown
+    generation: np.ndarray | None = None  # int32[N]
 
     def take(self, rows: np.ndarray) -> "Embedded":
         """Return the items at the positions ``rows`` int64[]."""
-        replicate = None if self.replicate is None else self.replicate[rows]
-        return Embedded(self.ids.take(pa.array(rows)), self.features[rows], replicate, self.extractor)
+        replicate, generation = (None if c is None else c[rows] for c in (self.replicate, self.generation))
+        label = None if self.label is None else self.label.take(pa.array(rows))
+        return Embedded(
+            self.ids.take(pa.array(rows)), self.features[rows], replicate, self.extractor, label, generation
+        )
+
+    def classes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return (labels int64[N], bool[N] where they are known)."""
+        label = pa.nulls(len(self.features), pa.int32()) if self.label is None else self.label
+        return label.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64), ~np.asarray(label.is_null())
 
 
 def read_embedded(paths: Sequence[str], cache: dict | None = None) -> Embedded:
@@ -49,6 +59,8 @@ def read_embedded(paths: Sequence[str], cache: dict | None = None) -> Embedded:
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.replicate for part in parts]) if replicated else None,
         parts[0].extractor,
+        pa.concat_arrays([part.label for part in parts]),
+        np.concatenate([part.generation for part in parts]),
     )
 
 
@@ -126,4 +138,6 @@ def _read_one(path: str) -> Embedded:
         features(table),
         None if replicate.null_count else replicate.to_numpy(),
         {key: metadata.get(key, "unknown") for key in _IDENTITY},
+        pa.concat_arrays(table.column("label").chunks),
+        table.column("generation").to_numpy(),
     )

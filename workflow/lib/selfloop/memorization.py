@@ -85,11 +85,13 @@ def is_near(distances: np.ndarray, threshold: float) -> np.ndarray:
     return (distances < threshold) | (distances == 0)
 
 
-def default_threshold(real: np.ndarray) -> tuple[float, int]:
+def default_threshold(real: np.ndarray, distances: np.ndarray | None = None) -> tuple[float, int]:
     """Return (half the median nearest-neighbour distance of real images, number of images that it rests on).
 
     ``real`` N x d are the real training images. At most 2,048 of them, evenly spaced, are asked for their nearest other
-    one among all N. Two real images are rarely nearer than that: what is nearer is a copy in all but detail.
+    one among all N (``distances`` float64[N], where all are known). Two real images are rarely nearer than that: what
+    is nearer is a copy in all but detail.
     """
     rows = np.unique(np.linspace(0, len(real) - 1, min(len(real), _MEDIAN_ROWS)).round().astype(np.int64))
-    return THRESHOLD_FRACTION * float(np.median(nearest_others(real, 1, rows)[0])), len(rows)
+    found = nearest_others(real, 1, rows)[0] if distances is None else distances[rows]
+    return THRESHOLD_FRACTION * float(np.median(found)), len(rows)

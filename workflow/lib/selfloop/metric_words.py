@@ -1,5 +1,6 @@
 """What each metric is called in a figure: title in plain words, unit, the baseline it is read against."""
 
+import re
 from typing import NamedTuple
 
 
@@ -12,6 +13,7 @@ class Words(NamedTuple):
     ratio: bool = False  # the ratio to the baseline means something
     twin: str = ""  # the metric that it may be equal to everywhere
     minor: bool = False  # not in the overview
+    single: bool = True  # has a figure of its own
 
 
 _WORDS = {
@@ -21,6 +23,12 @@ _WORDS = {
     "kid_std": Words("Spread of KID over its subsets", "standard deviation", minor=True),
     "precision": Words("Precision: samples that look real", "share of samples"),
     "recall": Words("Recall: real data still covered", "share of real items"),
+    "density": Words("Density: real balls around a sample", "balls / k"),
+    "coverage": Words("Coverage: real items near a sample", "share of real items"),
+    "vendi": Words("Diversity of the samples (Vendi)", "effective number of items", "vendi_real"),
+    "vendi_real": Words("Diversity of real images (Vendi)", "effective number of items", minor=True),
+    "class_distance": Words("Class shares, off the real data's", "total variation", "class_distance_heldout"),
+    "class_distance_heldout": Words("Class shares of held-out images", "total variation", minor=True),
     "entropy_train": Words("Entropy of the training set", "nats"),
     "entropy_train_distinct": Words("Entropy of its distinct items", "nats", twin="entropy_train"),
     "entropy_samples": Words("Entropy of the samples", "nats"),
@@ -41,6 +49,8 @@ _WORDS = {
 SHARES = {
     "precision": True,
     "recall": True,
+    "coverage": True,
+    "class_distance": False,
     "real_share": True,
     "memorised_fraction": False,
     "memorised_fraction_merged": False,
@@ -58,6 +68,8 @@ def words(metric: str) -> Words:
     """
     if metric in _WORDS:
         return _WORDS[metric]
+    if generation := re.fullmatch(r"share_g(\d+)", metric):
+        return Words(f"Training items of generation {generation[1]}", "share", minor=True, single=False)
     for reference, text in (("_heldout", "held-out"), ("_train", "training")):
         base = _WORDS.get(metric.removesuffix(reference))
         if metric.endswith(reference) and base:

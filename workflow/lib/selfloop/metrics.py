@@ -5,12 +5,15 @@ One search of the samples among the training set and one of the training set amo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from selfloop.distribution import frechet_distance, kid, precision_recall, statistics
+from selfloop.distribution import frechet_distance, kid, statistics
+from selfloop.diversity import vendi_score
 from selfloop.entropy import FLOOR, entropy_from_distances, entropy_report
-from selfloop.errors import UserError
+from selfloop.histograms import total_variation
+from selfloop.manifolds import Manifolds
 from selfloop.memorization import (
     default_threshold,
     generalization_score,
@@ -30,10 +33,11 @@ _FID_WEIGHTS = "6726825d"  # SHA-256 of pt_inception-2015-12-05-6726825d.pth beg
 class Options:
     """What of ``evaluate:`` in the config matters to the numbers."""
 
-    reference: str = "train"  # train | heldout: what fd, kid, precision and recall are against
+    reference: str = "train"  # train | heldout: what fd, kid, precision, recall, density and coverage are against
     kid_subsets: int = 100
     kid_subset_size: int | None = None  # None: half of the smallest set, at most 1,000
     k: int = 3  # precision and recall
+    coverage_k: int = 5  # density and coverage
     gs_distance: str = "l2"  # l2 | mse
     near_duplicate_threshold: Mapping[str, float | None] = field(default_factory=dict)  # by space; None: from the real
     seed: int = 0  # KID subsets
@@ -45,17 +49,25 @@ def row(metric, value, n, n_reference=None, space=None, distance=None) -> dict:
     return {"metric": metric, "value": value, "n": n, "n_reference": n_reference, "space": space, "distance": distance}
 
 
+class Neighbours(NamedTuple):
+    """Neighbour metrics of one space, and the distances to the nearest training item that they rest on."""
+
+    rows: list[dict]
+    samples: np.ndarray  # float64[n]
+    heldout: np.ndarray | None  # float64[H]
+
+
 def distribution_rows(
-    space: str, samples: np.ndarray, references: Mapping[str, np.ndarray], options: Options
+    space: str, samples: np.ndarray, references: Mapping[str, np.ndarray], found: Manifolds, options: Options
 ) -> list[dict]:
-    """Return fd, kid, kid_std, precision and recall of one space, and fd against the other reference.
+    """Return fd (against the other reference too), kid with its spread, shares of manifolds, and Vendi scores.
 
     ``samples`` float n x d; ``references`` holds the real training images under ``train`` and, where there are any, the
-    held-out ones under ``heldout``. ``fd_real`` is the distance between these two: what a perfect model would have.
+    held-out ones under ``heldout``; ``found`` is of the samples and the chosen reference. ``fd_real`` is the distance
+    between the two references, ``vendi_real`` the score of as many images of the reference as there are samples: what a
+    perfect model would have.
     """
     n, real = len(samples), references[options.reference]
-    if len({features.shape[1] for features in (samples, *references.values())}) > 1:
-        raise UserError(f"space '{space}': samples and real images have features of different dimensions")
     stats = {name: statistics(features) for name, features in references.items()}
     ours = statistics(samples)
     rows = []
@@ -67,9 +79,12 @@ def distribution_rows(
         rows.append(row("fd_real", value, len(references["heldout"]), len(references["train"]), space))
     size = options.kid_subset_size or min(_KID_SUBSET_SIZE, max(2, min(n, len(real)) // 2))
     values = kid(samples, real, subsets=options.kid_subsets, subset_size=size, seed=options.seed)
-    values += precision_recall(samples, real, k=options.k)
-    names = ("kid", "kid_std", "precision", "recall")
-    return rows + [row(name, value, n, len(real), space) for name, value in zip(names, values, strict=True)]
+    names = ("kid", "kid_std", "precision", "recall", "density", "coverage")
+    rows += [row(name, value, n, len(real), space) for name, value in zip(names, values + found[:4], strict=True)]
+    for name, features in (("vendi", samples), ("vendi_real", real[:n])):
+        score, items = vendi_score(features)
+        rows.append(row(name, score, items, None, space, "cosine"))
+    return rows
 
 
 def neighbour_rows(
@@ -79,18 +94,21 @@ def neighbour_rows(
     heldout: np.ndarray | None,
     threshold: float,
     options: Options,
-) -> list[dict]:
+    within_samples: np.ndarray | None = None,
+) -> Neighbours:
     """Return entropy, duplicates, generalization scores, memorisation and spread of one space.
 
     ``samples`` n x d, ``training`` N x d (D_g), ``heldout`` H x d or None; ``threshold`` of near-duplicates,
-    Euclidean. ``near_duplicate_fraction`` is of samples near a training item; ``merged_train`` counts the training
-    items that are near-duplicates of earlier ones.
+    Euclidean; ``within_samples`` float64[n] the distances from each sample to its nearest other one, where they are
+    known. ``near_duplicate_fraction`` is of samples near a training item; ``merged_train`` counts the training items
+    that are near-duplicates of earlier ones.
     """
     n, size, d = len(samples), len(training), samples.shape[1]
     to_training, positions = nearest(samples, training, 2)
     within = nearest_others(training, 1)[0][:, 0]
     entropy = entropy_report(training, within)
-    own_entropy = entropy_from_distances(nearest_others(samples, 1)[0][:, 0], d, floor=FLOOR)
+    own = nearest_others(samples, 1)[0][:, 0] if within_samples is None else within_samples
+    own_entropy = entropy_from_distances(own, d, floor=FLOOR)
     kept = merge_near_duplicates(training, within, threshold)
     first, second = to_training.T
     merged = memorised_fraction_merged(samples, training, to_training, positions, kept, threshold)
@@ -108,23 +126,43 @@ def neighbour_rows(
         row("trace_cov_train", trace_of_covariance(training), size, None, space),
         row("trace_cov_samples", trace_of_covariance(samples), n, None, space),
     ]
-    if heldout is not None:
-        baseline = generalization_score(nearest(heldout, training, 1)[0][:, 0], d, options.gs_distance)
-        rows.insert(5, row("gs_heldout", baseline, len(heldout), size, space, options.gs_distance))
-    return rows
+    far = None if heldout is None else nearest(heldout, training, 1)[0][:, 0]
+    if far is not None:
+        baseline = generalization_score(far, d, options.gs_distance)
+        rows.insert(5, row("gs_heldout", baseline, len(far), size, space, options.gs_distance))
+    return Neighbours(rows, first, far)
 
 
-def threshold_row(space: str, real: np.ndarray, options: Options) -> dict:
+def threshold_row(space: str, real: np.ndarray, options: Options, within_real: np.ndarray | None = None) -> dict:
     """Return the row of one space's near-duplicate threshold: the config's, or memorization.default_threshold()."""
     value, n = options.near_duplicate_threshold.get(space), 0
     if value is None:
-        value, n = default_threshold(real)
+        value, n = default_threshold(real, within_real)
     return row("near_duplicate_threshold", value, n, None, space, "l2")
 
 
-def real_share_row(generations: np.ndarray) -> dict:
-    """Return the share of real items (generation 0) in a training set, from int[N] generations."""
-    return row("real_share", np.mean(generations == 0), len(generations))
+def class_rows(space: str | None, counts: Mapping[str, Sequence[int] | None]) -> list[dict]:
+    """Return the total variation distances of class histograms from that of the real training images.
+
+    ``counts`` holds samples, real and heldout (or None) over the same classes. ``space`` is where the samples' labels
+    come from: that of the nearest real image there; None where the samples have labels of their own.
+    """
+    size, rows = sum(counts["real"]), []
+    for name, of in (("class_distance", counts["samples"]), ("class_distance_heldout", counts["heldout"])):
+        if of is not None:
+            rows.append(row(name, total_variation(of, counts["real"]), sum(of), size, space, "tv"))
+    return rows
+
+
+def share_rows(generations: np.ndarray, possible: Sequence[int]) -> list[dict]:
+    """Return real_share, and the share of each generation in a training set, int[N] ``generations``; they sum to 1.
+
+    ``possible`` are the generations that its items can be from: one of which none was chosen has the share 0.
+    """
+    names = sorted({0, *map(int, possible)})
+    n, counts = len(generations), np.bincount(generations, minlength=names[-1] + 1)
+    shares = [row(f"share_g{k}", counts[k] / n, n) for k in names]
+    return [row("real_share", counts[0] / n, n), *shares]
 
 
 def trace_of_covariance(features: np.ndarray) -> float:

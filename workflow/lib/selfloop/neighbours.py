@@ -63,6 +63,38 @@ def pairwise(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return result
 
 
+def distance_blocks(queries: np.ndarray, base: np.ndarray):
+    """Yield (rows, squared float64 B x N, error float64[B]) of blocks of ``queries`` Q x d against ``base`` N x d.
+
+    Squared Euclidean distances by one matrix product, each within ``error`` of the exact one; ``rows`` is a slice.
+    `pair_distances` settles what that leaves in doubt.
+    """
+    frame = (_frame(queries, base)[0], 1.0)
+    base64 = _framed(base, frame, np.float64)
+    base_norms = np.einsum("nd,nd->n", base64, base64)
+    step = max(_ROWS, _CHUNK // len(base))
+    for start in range(0, len(queries), step):
+        rows = slice(start, start + step)
+        q = _framed(queries[rows], frame, np.float64)
+        norms = np.einsum("qd,qd->q", q, q)
+        squared = q @ base64.T
+        squared *= -2.0
+        squared += norms[:, None]
+        squared += base_norms
+        yield rows, squared, _bound(np.sqrt(norms), np.sqrt(base_norms.max()), base.shape[1], np.float64)
+
+
+def pair_distances(queries: np.ndarray, base: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the distances float64[P] of the pairs queries[rows], base[columns], to the bit as `nearest` has them."""
+    result = np.empty(len(rows))
+    step = max(1, _CHUNK // base.shape[1])
+    for start in range(0, len(rows), step):
+        pairs = slice(start, start + step)
+        difference = queries[rows[pairs], None].astype(np.float64) - base[columns[pairs], None]
+        result[pairs] = np.sqrt(np.einsum("qkd,qkd->qk", difference, difference))[:, 0]
+    return result
+
+
 def _faiss_candidates(queries, base, count, frame):
     """Return (float64[Q], int64 Q x count): nearest in float32, and what the distance of any other item is at least."""
     faiss = import_faiss()
@@ -141,8 +173,11 @@ def _rounding(queries, base, dtype):
     8 covers the rounding of the inputs and of the three sums.
     """
     largest = np.sqrt(np.einsum("nd,nd->n", base, base).max())
-    norms = np.sqrt(np.einsum("nd,nd->n", queries, queries))
-    return (base.shape[1] + 8) * (np.finfo(dtype).eps / 2) * (norms.astype(np.float64) + largest) ** 2
+    return _bound(np.sqrt(np.einsum("nd,nd->n", queries, queries)), largest, base.shape[1], dtype)
+
+
+def _bound(norms, largest, d, dtype):
+    return (d + 8) * (np.finfo(dtype).eps / 2) * (norms.astype(np.float64) + largest) ** 2
 
 
 def import_faiss():

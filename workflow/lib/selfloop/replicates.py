@@ -1,7 +1,8 @@
 """Metrics of closed-form families, where one file carries many independent chains under a ``replicate`` column.
 
 Everything that is about neighbours is computed within each replicate and averaged; the Frechet distance is of all
-replicates pooled. KID, precision and recall are left out: there is no picture to judge, and the moments say it exactly.
+replicates pooled. KID, precision, recall, density, coverage and the Vendi score are left out: there is no picture to
+judge, and the moments say it exactly.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ import numpy as np
 
 from selfloop.embedded import Embedded, replicate_groups
 from selfloop.errors import UserError
-from selfloop.metrics import Options, neighbour_rows, row, threshold_row
+from selfloop.metrics import Neighbours, Options, neighbour_rows, row, threshold_row
 
 
 def pooled_distribution_rows(
@@ -51,23 +52,28 @@ def moment_rows(name: str, space: str, items: Embedded) -> list[dict]:
 
 def averaged_neighbour_rows(
     space: str, samples: Embedded, training: Embedded, real: Embedded, heldout: Embedded | None, options: Options
-) -> list[dict]:
+) -> Neighbours:
     """Return the threshold of near-duplicates and the neighbour metrics, within each replicate, averaged.
 
     A held-out set without replicates is compared with every replicate. Counts that differ between replicates are null.
+    Distances are those of all replicates.
     """
     parts = [_groups(items, name) for items, name in ((samples, "samples"), (training, "training set"), (real, "real"))]
     if len({tuple(part) for part in parts}) > 1:
         raise UserError(f"space '{space}': samples, training set and real images have different replicates")
     far = _groups(heldout, "heldout") if heldout is not None and heldout.replicate is not None else {}
-    results = []
+    results, found = [], []
     for replicate in parts[0]:
         own_samples, own_training, own_real = (part[replicate] for part in parts)
         own_heldout = far.get(replicate, None if heldout is None else heldout.features)
         threshold = threshold_row(space, own_real, options)
-        rows = neighbour_rows(space, own_samples, own_training, own_heldout, threshold["value"], options)
-        results.append([threshold, *rows])
-    return [_average(rows) for rows in zip(*results, strict=True)]
+        found.append(neighbour_rows(space, own_samples, own_training, own_heldout, threshold["value"], options))
+        results.append([threshold, *found[-1].rows])
+    return Neighbours(
+        [_average(rows) for rows in zip(*results, strict=True)],
+        np.concatenate([part.samples for part in found]),
+        None if heldout is None else np.concatenate([part.heldout for part in found]),
+    )
 
 
 def gaussian_frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -12,5 +12,5 @@ RESULTS_VERSION = {
     "sample": 1,
     "embed": 1,
     "select": 1,
-    "evaluate": 1,
+    "evaluate": 2,
 }
