@@ -2,6 +2,7 @@
 
     python benchmarks/bench_selection.py                             # 65,536 -> 32,768, d = 384, 2 threads
     python benchmarks/bench_selection.py --n 16384 --threads 1 --write
+    python benchmarks/bench_selection.py --device cuda --write       # greedy alone, on one GPU
 
 The released loops (arXiv 2509.16499) hold the pool in torch and call torch.cdist with one row at a time: greedy once
 per item chosen, threshold decay once per candidate of each pass, against everything chosen so far. They would take
@@ -14,15 +15,13 @@ quiet machine: CPU seconds and their ratio stand beside them.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
-import time
-from pathlib import Path
+
+from _bench import clock, keep, machine, peak_device_mib, peak_mib, reset_peak, table
 
 ALPHA = 0.95
-RESULTS = Path(__file__).parent / "results"
+_FULL_SECONDS = 120  # the released loop runs to the end on a GPU if it takes no longer
 
 
 def features(n: int, d: int):
@@ -35,17 +34,6 @@ def features(n: int, d: int):
     result += 2 * rng.standard_normal((10, d), dtype=np.float32)[rng.integers(0, 10, n)]
     result *= spectrum
     return result
-
-
-def peak_mib() -> float:
-    """Return the largest resident size of this process since ``reset_peak``, in MiB (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
-
-
-def reset_peak() -> None:
-    """Let the peak start again from the present size (Linux)."""
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 def ours(rule: str, n: int, d: int) -> dict:
@@ -68,18 +56,11 @@ def ours(rule: str, n: int, d: int) -> dict:
     return {"seconds": seconds, "mib": peak_mib() - before, "order": chosen.order.tolist(), "scores": scores}
 
 
-def clock():
-    """Return float64[2]: wall and CPU seconds."""
-    import numpy as np
-
-    return np.array([time.perf_counter(), time.process_time()])
-
-
 def released_row(pool, repeats: int):
     """Seconds of one step of the released greedy loop: cdist of one row with the pool, minimum, argmax."""
     import torch
 
-    nearest = torch.full((len(pool),), float("inf"))
+    nearest = torch.full((len(pool),), float("inf"), device=pool.device)
     start = clock()
     for i in range(repeats):
         nearest = torch.minimum(nearest, torch.cdist(pool[i : i + 1], pool).squeeze(0))
@@ -137,38 +118,18 @@ def released_threshold(pool, order: list[int], scores: list[float], schedule: st
     return total
 
 
-def machine() -> str:
-    """One line: processor, cores, memory, versions."""
-    import numpy as np
-    import torch
-
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    versions = f"Python {platform.python_version()}, numpy {np.__version__}, torch {torch.__version__}"
-    return f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB; {versions}; load {os.getloadavg()[0]:.1f} at the start"
-
-
 def run_ours(rule: str, a: argparse.Namespace) -> dict:
     """Run ``ours`` in a process of its own and return what it measured."""
     command = [sys.executable, __file__, "--one", rule, "--n", str(a.n), "--d", str(a.d), "--threads", str(a.threads)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def table(a: argparse.Namespace) -> str:
-    """Measure everything and return the result as Markdown."""
+def cpu_table(a: argparse.Namespace) -> str:
+    """Measure all rules on the CPU and return the result as Markdown."""
     import torch
 
     torch.set_num_threads(a.threads)
-    what = f"{a.n:,} -> {a.n // 2:,}, d = {a.d}, {a.threads} threads; the released loops are extrapolated"
-    rows = [machine(), "", what, ""]
-    rows += [
-        "| rule | ours: wall s | CPU s | released: wall s | CPU s | ratio: wall | CPU | peak above features, MiB |"
-    ]
-    rows += ["|---|---|---|---|---|---|---|---|"]
-    pool = torch.from_numpy(features(a.n, a.d))
+    rows, pool = [], torch.from_numpy(features(a.n, a.d))
     costs = released_costs(pool)
     for rule in ("greedy", "paper", "released"):
         own = run_ours(rule, a)
@@ -177,9 +138,44 @@ def table(a: argparse.Namespace) -> str:
         else:
             theirs = released_threshold(pool, own["order"], own["scores"], rule, costs)
         (wall, cpu), name = own["seconds"], rule if rule == "greedy" else f"threshold decay, {rule}"
-        numbers = f"{wall:.1f} | {cpu:.1f} | {theirs[0]:,.0f} | {theirs[1]:,.0f}"
-        rows.append(f"| {name} | {numbers} | {theirs[0] / wall:,.0f} | {theirs[1] / cpu:,.0f} | {own['mib']:.0f} |")
-    return "\n".join(rows) + "\n"
+        rows.append([name, f"{wall:.1f}", f"{cpu:.1f}", f"{theirs[0]:,.0f}", f"{theirs[1]:,.0f}",
+                     f"{theirs[0] / wall:,.0f}", f"{theirs[1] / cpu:,.0f}", f"{own['mib']:.0f}"])  # fmt: skip
+    head = ["rule", "ours: wall s", "CPU s", "released: wall s", "CPU s", "ratio: wall", "CPU",
+            "peak above features, MiB"]  # fmt: skip
+    what = f"{a.n:,} -> {a.n // 2:,}, d = {a.d}, {a.threads} threads; the released loops are extrapolated"
+    return f"{what}\n\n{table(head, rows)}"
+
+
+def gpu_table(a: argparse.Namespace) -> str:
+    """Measure greedy on the GPU and return the result as Markdown."""
+    import numpy as np
+    import torch
+
+    from selfloop import selection, selection_torch
+
+    data, n = features(a.n, a.d), a.n // 2
+    selection_torch.greedy(data[:4096], 64, 0, a.device)  # libraries loaded
+    start = clock()
+    chosen = selection_torch.greedy(data, n, 0, a.device)
+    ours = clock() - start
+    mib = peak_device_mib(a.device) - data.nbytes / 2**20
+    pool = torch.from_numpy(data).to(a.device)
+    theirs, how = released_greedy(pool, n), "extrapolated from 20 rows"
+    if theirs[0] < _FULL_SECONDS:
+        theirs, how = released_row(pool, n) * n, "in full"
+    start = clock()
+    on_cpu = selection.greedy(data, n, 0)
+    cpu = clock() - start
+    differ = np.flatnonzero(chosen.order != on_cpu.order)
+    same = len(np.intersect1d(chosen.order, on_cpu.order)) / n
+    head = ["greedy", "wall s", "ratio", "peak above features, MiB"]
+    rows = [[f"released loop, {a.device}", f"{theirs[0]:.2f}", "1.0", ""],
+            [f"ours, {a.device}", f"{ours[0]:.2f}", f"{theirs[0] / ours[0]:.1f}", f"{mib:.0f}"],
+            [f"ours, numpy, {a.threads} threads", f"{cpu[0]:.2f}", f"{theirs[0] / cpu[0]:.1f}", ""]]  # fmt: skip
+    what = (f"{a.n:,} -> {n:,}, d = {a.d}; the released loop {how}. Both of ours choose the same in the same order "
+            f"{'throughout' if not len(differ) else f'for the first {differ[0]:,} picks'}; {same:.3%} of the chosen "
+            "are the same.")  # fmt: skip
+    return f"{what}\n\n{table(head, rows)}"
 
 
 def main():
@@ -187,19 +183,17 @@ def main():
     p.add_argument("--n", type=int, default=65536, help="size of the pool; half of it is chosen")
     p.add_argument("--d", type=int, default=384, help="dimension of the features")
     p.add_argument("--threads", type=int, default=2, help="BLAS and torch threads of both")
+    p.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: greedy on one GPU")
+    p.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)  # the GPU's engine on a CPU
     p.add_argument("--write", action="store_true", help="write the table to benchmarks/results/ as well")
-    p.add_argument("--one", choices=["greedy", "paper", "released"], help="time one of ours and print JSON")
+    p.add_argument("--one", choices=["greedy", "paper", "released"], help=argparse.SUPPRESS)
     a = p.parse_args()
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ[f"{library}_NUM_THREADS"] = str(a.threads)  # before numpy and torch load
     if a.one:
         print(json.dumps(ours(a.one, a.n, a.d)))
         return
-    text = table(a)
-    print(text)
-    if a.write:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"selection_n{a.n}_d{a.d}_t{a.threads}.md").write_text(f"# Selection\n\n{text}")
+    made = gpu_table if a.device == "cuda" or a.torch else cpu_table
+    text = f"# Selection\n\n{machine(a.threads, a.device)}\n\n{made(a)}"
+    keep(f"selection_{a.device}_n{a.n}_d{a.d}", text, a.write)
 
 
 if __name__ == "__main__":

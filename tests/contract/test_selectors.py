@@ -75,7 +75,7 @@ def test_same_seed_same_bytes_other_seed_other_choice(name, files):
 def test_unknown_parameter(name, files):
     done = command_line(name, files, "all", params={"tau_0": 3})
     known = {
-        "greedy": "known: start",
+        "greedy": "known: device, start",
         "threshold_decay": "did you mean 'tau0'? (known: alpha, schedule, shuffle, start, tau0)",
     }
     assert done.returncode == 2
@@ -98,6 +98,7 @@ def test_impossible_n(name, n, files):
     [
         ("keep_all", 12, {}, "keep_all: 12 of 40 items are wanted, and this rule keeps all; take random.py"),
         ("greedy", 12, {"start": 40}, "start is 40: it must be a position in the pool, 0 to 39"),
+        ("greedy", 12, {"device": "gpu"}, "greedy: device is 'gpu': it must be cpu or cuda"),
         ("threshold_decay", 12, {"alpha": 1.0}, "alpha is 1.0: it must be at least 0 and below 1"),
         ("threshold_decay", 12, {"tau0": -1}, "tau0 is -1: it must be a distance >= 0"),
         ("threshold_decay", 12, {"schedule": "fast"}, "schedule is 'fast': it must be one of paper, released"),

@@ -139,7 +139,13 @@ def test_threshold_decay_equals_the_slow_one_on_integers(features, data):
 
 def check_greedy(features, n, start):
     chosen = greedy(features, n, start)
-    assert len(set(chosen.order.tolist())) == n
+    assert len(chosen.order) == n
+    check_chosen(chosen, features, start)
+
+
+def check_chosen(chosen, features, start):
+    """Each is the farthest of those left, up to float32 near-ties, and the scores are the distances."""
+    assert len(set(chosen.order.tolist())) == len(chosen.order)
     distance = all_distances(features)
     nearest = distance[start].copy()
     left = np.ones(len(features), bool)

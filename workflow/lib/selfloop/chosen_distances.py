@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 TAKEN = -np.inf  # stands for the squared distance of an item that is chosen already
 
@@ -38,12 +37,14 @@ class ChosenDistances:
     def __init__(self, features: np.ndarray):
         self.features = features
         self.squared = np.full(len(features), np.inf)
-        self._centre = _centre(features)
-        self._scale = _scale(features, self._centre)
+        self._centre = centre_of(features)
+        self._scale = scale_of(features, self._centre)
         self._unit = self._scale**-2
         self._items = np.arange(len(features))  # the pool position of each working row
         self._rows, self._norms = self._working_copy()
         self._slack = 2 * (8 + np.sqrt(features.shape[1])) * np.finfo(np.float32).eps  # error of a product / norm
+        from threadpoolctl import ThreadpoolController
+
         self._blas = ThreadpoolController().select(user_api="blas")
         workers = max((library.num_threads for library in self._blas.lib_controllers), default=1)
         self._buffers = [np.zeros(_ROWS * _PICKS, np.float32) for _ in range(workers)]  # no NaN for BLAS to meet
@@ -184,14 +185,14 @@ class Block:
         self.squared[j] = TAKEN
 
 
-def _centre(features: np.ndarray) -> np.ndarray:
+def centre_of(features: np.ndarray) -> np.ndarray:
     """Return float64[d]: the lower median of up to 1,024 rows. A value of the data, so that integers stay integers."""
     some = features[:: -(-len(features) // 1024)]
     middle = (len(some) - 1) // 2
     return np.partition(some, middle, axis=0)[middle].astype(np.float64)
 
 
-def _scale(features: np.ndarray, centre: np.ndarray) -> float:
+def scale_of(features: np.ndarray, centre: np.ndarray) -> float:
     """Return the power of two that brings the centred features to at most 1 in absolute value."""
     largest = max(np.abs(features.max(axis=0) - centre).max(), np.abs(features.min(axis=0) - centre).max())
     return float(2.0 ** -np.frexp(largest)[1])

@@ -68,7 +68,7 @@ def greedy(features: np.ndarray, n: int, start: int) -> Chosen:
     distances among them; while the best of them is not below the largest bound outside, it is the best of all. Then one
     matrix product brings the whole pool up to date with everything chosen in the block.
     """
-    _check_start(len(features), n, start)
+    check_start(len(features), n, start)
     with ChosenDistances(features) as distances:
         distances.add(np.array([start]))
         order, score, size = [start], np.full(len(features), np.nan), _SMALLEST_BLOCK
@@ -79,7 +79,7 @@ def greedy(features: np.ndarray, n: int, start: int) -> Chosen:
             distances.add(np.array(taken))
             order.extend(taken)
             size = _next_size(size, len(taken), len(features))
-    return _finish(order, n, distances, score)
+    return finish(order, n, distances.squared, score)
 
 
 def threshold_decay(
@@ -105,7 +105,7 @@ def threshold_decay(
     set: the tau below which it would be added. When only copies of chosen items are left no tau lets them in: they
     fill the rest by lowest position, with score 0, and are counted in ``copies``.
     """
-    _check_start(len(features), n, start)
+    check_start(len(features), n, start)
     tau0 = _check_decay(tau0, alpha, schedule)
     with ChosenDistances(features) as distances:
         distances.add(np.array([start]))
@@ -121,7 +121,7 @@ def threshold_decay(
                 decays = _decays_until_below(tau0, alpha, np.sqrt(largest))
             elif schedule == "released":
                 decays += 1
-    return _finish(order, n, distances, score)
+    return finish(order, n, distances.squared, score)
 
 
 def _largest(squared: np.ndarray, size: int) -> tuple[np.ndarray, float, int]:
@@ -181,9 +181,11 @@ def _further_of(block: Block, room: int, limit: float) -> list[int]:
     return taken
 
 
-def _finish(order: list[int], n: int, distances: ChosenDistances, score: np.ndarray) -> Chosen:
-    """Fill up with copies by lowest position if the distinct items ran out, and add the scores of the rejected."""
-    squared = distances.squared
+def finish(order: list[int], n: int, squared: np.ndarray, score: np.ndarray) -> Chosen:
+    """Fill up with copies by lowest position if the distinct items ran out, and add the scores of the rejected.
+
+    ``squared`` float64[N] are the squared distances to the chosen, ``TAKEN`` for them.
+    """
     left = np.flatnonzero(squared != TAKEN)
     copies = left[: n - len(order)]
     score[left] = np.sqrt(squared[left])
@@ -223,7 +225,8 @@ def _check_count(size: int, n: int) -> None:
         raise UserError(f"cannot choose {n} of {size} items: n must be between 1 and the size of the pool")
 
 
-def _check_start(size: int, n: int, start: int) -> None:
+def check_start(size: int, n: int, start: int) -> None:
+    """Raise UserError unless n of ``size`` can be chosen from ``start`` on."""
     _check_count(size, n)
     if not 0 <= start < size:
         raise UserError(f"start is {start}: it must be a position in the pool, 0 to {size - 1}")

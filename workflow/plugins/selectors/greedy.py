@@ -8,18 +8,39 @@ selfloop: groups by replicate
 """
 
 import sys
+from typing import Literal
 
+from selfloop.errors import UserError
 from selfloop.selection import greedy
 from selfloop.selector import Selection, selector_script
 
 
-def select(pool, reference, n, rng, *, start: int | None = None):
-    """Choose n. ``start``: position of the first item in the pool; None draws it."""
-    chosen = greedy(pool, n, int(rng.integers(len(pool))) if start is None else start)
+def select(
+    pool,
+    reference,
+    n,
+    rng,
+    *,
+    start: int | None = None,  # position of the first item in the pool; None draws it
+    device: Literal["cpu", "cuda"] = "cpu",  # a GPU chooses the same up to float32 near-ties
+):
+    """Choose n."""
+    start = int(rng.integers(len(pool))) if start is None else start
+    chosen = _engine(device)(pool, n, start)
     if chosen.copies:
         print(f"greedy: {chosen.copies} of {n} chosen are copies of others: the pool has no more distinct points; "
               "they were taken by lowest position", file=sys.stderr)  # fmt: skip
     return Selection(chosen.order, chosen.score)
+
+
+def _engine(device):
+    if device == "cpu":
+        return greedy
+    if device != "cuda":
+        raise UserError(f"greedy: device is '{device}': it must be cpu or cuda")
+    from selfloop import selection_torch
+
+    return selection_torch.greedy
 
 
 if __name__ == "__main__":
