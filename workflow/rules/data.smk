@@ -33,12 +33,13 @@ for link, g in jobs("data"):
             heldout=option("heldout", link.config["dataset"]["heldout"]),
             heldout_seed=link.config["dataset"]["seed"],
             n=link.size,
+            balanced="--balanced" if link.config["training_set"]["balanced"] else "",
             seed=link.seed,
             version=RESULTS_VERSION["data"],
         shell:
             f"python {SCRIPTS}/data.py"
             " --part train --dataset {input.plugin:q} --params {params.settings:q}"
-            " {params.heldout} --heldout-seed {params.heldout_seed} --n {params.n} --seed {params.seed}"
+            " {params.heldout} --heldout-seed {params.heldout_seed} --n {params.n} {params.balanced} --seed {params.seed}"
             " --results-version {params.version} --output {output.samples:q} 2>&1 | tee {log:q}"
 
 
@@ -97,13 +98,14 @@ for link, g in jobs("fresh"):
             heldout=option("heldout", link.config["dataset"]["heldout"]),
             heldout_seed=link.config["dataset"]["seed"],
             n=link.real,
+            balanced="--balanced" if link.config["training_set"]["balanced"] else "",
             generation=g,
             seed=link.seed,
             version=RESULTS_VERSION["data"],
         shell:
             f"python {SCRIPTS}/data.py"
             " --part fresh --dataset {input.plugin:q} --params {params.settings:q}"
-            " {params.heldout} --heldout-seed {params.heldout_seed} --n {params.n} --seed {params.seed}"
+            " {params.heldout} --heldout-seed {params.heldout_seed} --n {params.n} {params.balanced} --seed {params.seed}"
             " --generation {params.generation}"
             " --results-version {params.version} --output {output.samples:q} 2>&1 | tee {log:q}"
 

@@ -9,6 +9,7 @@ def main():
     import numpy as np
 
     from selfloop.dataset import choose, load_dataset
+    from selfloop.plugins import all_parameters, load_plugin
     from selfloop.samples import write_samples
     from selfloop.seeds import derive
 
@@ -19,6 +20,7 @@ def main():
     p.add_argument("--heldout", type=int, help="held-out items; left out: what the plug-in gives as held-out")
     p.add_argument("--heldout-seed", type=int, default=0, help="chooses the held-out items")
     p.add_argument("--n", type=int, help="items to bring in, per replicate (train, fresh)")
+    p.add_argument("--balanced", action="store_true", help="the same number of each class (train, fresh)")
     p.add_argument("--seed", type=int, default=0, help="the chain's seed")
     p.add_argument("--generation", type=int, default=0, help="the generation that trains on them (fresh)")
     p.add_argument("--results-version", type=int, required=True)
@@ -27,7 +29,7 @@ def main():
 
     stream = derive(a.heldout_seed if a.part == "heldout" else a.seed, f"data_{a.part}", a.generation)
     splits = load_dataset(a.dataset, a.params, stream)
-    values, labels, replicate, positions = choose(splits, a.part, a.n, a.heldout, a.heldout_seed, stream)
+    values, labels, replicate, positions = choose(splits, a.part, a.n, a.heldout, a.heldout_seed, stream, a.balanced)
     prefix = {"train": "real", "heldout": "heldout", "fresh": f"fresh{a.generation}"}[a.part]
     write_samples(
         a.output,
@@ -36,7 +38,8 @@ def main():
             "stage": "data",
             "part": a.part,
             "dataset": a.dataset,
-            "params": a.params,
+            "params": all_parameters(load_plugin(a.dataset, "dataset").load, a.params),
+            "balanced": a.balanced,
             "results_version": a.results_version,
         },
         sample_id=[f"{prefix}-{position:06d}" for position in positions],

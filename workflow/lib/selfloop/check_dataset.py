@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from selfloop.check import Finding, disturb, unless, verdict
+from selfloop.images import EncodedImages
 from selfloop.plugins import call, call_parameters
 
 _FORMS = {("uint8", 4): "uint8 N x C x H x W", ("float64", 2): "float64 N x d", ("int32", 2): "int32 N x L"}
@@ -15,7 +16,7 @@ def findings(module, params: Mapping) -> Iterator[Finding]:
 
     def load(seed, disturbed):
         disturb(disturbed)
-        return call(module.load, {"seed": seed}, params, "--params")
+        return _decoded(call(module.load, {"seed": seed}, params, "--params"))
 
     first = load(1, 1)
     known = isinstance(first, Mapping) and "train" in first and set(first) <= {"train", "heldout"}
@@ -38,6 +39,18 @@ def findings(module, params: Mapping) -> Iterator[Finding]:
         sizes = {name: _per_replicate(split) for name, split in first.items()}
         wrong = f"count says {counts}, load gives {sizes} (items per replicate)"
         yield verdict(counts == sizes, f"count: {counts}, as load gives", wrong)
+
+
+def _decoded(answer):
+    """Return what load gave with every image decoded."""
+    if not isinstance(answer, Mapping):
+        return answer
+    return {
+        name: {**split, "samples": np.asarray(split["samples"])}
+        if isinstance(split, Mapping) and isinstance(split.get("samples"), EncodedImages)
+        else split
+        for name, split in answer.items()
+    }
 
 
 def _split_problem(split) -> str | None:

@@ -63,7 +63,9 @@ class Chain:
         machine = {key: c[key] for key in ("device", "precision", "compile", "deterministic")}
         if stage in ("data", "fresh", "heldout"):
             own = {"dataset": c["dataset"]}
-            own |= {} if stage == "heldout" else {"seed": self.seed, "n": self.size if stage == "data" else self.real}
+            if stage != "heldout":
+                own |= {"seed": self.seed, "n": self.size if stage == "data" else self.real}
+                own |= {"balanced": c["training_set"]["balanced"]}
         elif stage == "train_embedder":
             own = {"space": self.spaces[g], "seed": c["embedder"]["seed"], "threads": c["threads"][stage], **machine}
         elif stage == "train":

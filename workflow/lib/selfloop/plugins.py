@@ -75,6 +75,11 @@ def call_parameters(function: Callable, params: Mapping, where: str, also: Itera
     return {name: value for name, value in typed.items() if name in own}
 
 
+def all_parameters(function: Callable, params: Mapping) -> dict:
+    """Return every parameter of `function` that a user may set, with its value: the user's, else the default."""
+    return {name: parameter.default for name, parameter in _settable(function).items()} | dict(params)
+
+
 def offered(function: Callable, **values) -> dict:
     """Return those of the workflow's `values` (seed, device, run, ...) that `function` names."""
     return {name: value for name, value in values.items() if name in inspect.signature(function).parameters}

@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from selfloop.errors import UserError
-from selfloop.images import decode_images
-
-_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+from selfloop.image_files import SUFFIXES, file_images, images_in, visible
 
 
 def count(*, path=None, heldout=None):
@@ -22,25 +20,20 @@ def load(
     heldout=None,  # a second folder, of the same classes; None: the workflow keeps some of the first out
     size=None,  # pixels a side; None: as they are, all of one size
     mode=None,  # grey | rgb; None: that of the first image
-    filter="lanczos",  # nearest | box | bilinear | hamming | bicubic | lanczos, antialiased
+    filter="lanczos",  # nearest | box | bilinear | hamming | bicubic | lanczos, antialiased; or pad (black around)
     crop=False,  # cut the centred square out of an image that is not square
 ):
     """Return uint8 N x C x H x W in the sorted order of the file names, class by class; a finite set, no draws."""
     settings = {"size": size, "mode": mode, "resample": filter, "crop": crop}
     files, labels, classes = _list(path, "path")
-    splits = {"train": _decode(path, files, labels, settings)}
+    splits = {"train": {"samples": file_images(Path(path), files, **settings), "labels": labels}}
     if heldout is not None:
         files, labels, found = _list(heldout, "heldout")
         if found != classes:
             raise UserError(f"{heldout}: its classes ({', '.join(found) or 'none'}) are not those of {path} "
                             f"({', '.join(classes) or 'none'})")  # fmt: skip
-        splits["heldout"] = _decode(heldout, files, labels, settings)
+        splits["heldout"] = {"samples": file_images(Path(heldout), files, **settings), "labels": labels}
     return splits
-
-
-def _decode(folder, files, labels, settings):
-    sources = ((str(file.relative_to(folder)), file) for file in files)
-    return {"samples": decode_images(sources, len(files), where=str(folder), **settings), "labels": labels}
 
 
 def _list(folder, parameter):
@@ -50,23 +43,15 @@ def _list(folder, parameter):
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    loose = _images(folder)
-    groups = {child.name: _images(child) for child in _visible(folder) if child.is_dir()}
+    loose = images_in(folder)
+    groups = {child.name: images_in(child) for child in visible(folder) if child.is_dir()}
     groups = {name: files for name, files in groups.items() if files}
     if loose and groups:
         raise UserError(f"{folder}: images ({loose[0].name}, ...) beside class folders ({next(iter(groups))}, ...); "
                         f"keep the one or the other")  # fmt: skip
     if not loose and not groups:
-        raise UserError(f"{folder}: no images in it or in its sub-folders ({', '.join(_SUFFIXES)})")
+        raise UserError(f"{folder}: no images in it or in its sub-folders ({', '.join(SUFFIXES)})")
     if loose:
         return loose, None, []
     labels = np.repeat(np.arange(len(groups)), [len(files) for files in groups.values()])
     return [file for files in groups.values() for file in files], labels, list(groups)
-
-
-def _images(folder):
-    return [child for child in _visible(folder) if child.suffix.lower() in _SUFFIXES and child.is_file()]
-
-
-def _visible(folder):
-    return sorted((child for child in folder.iterdir() if not child.name.startswith(".")), key=lambda c: c.name)
