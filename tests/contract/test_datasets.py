@@ -283,7 +283,7 @@ def test_cifar10_has_its_published_channel_means():
     params = {"path": f"{DATA}/cifar10/train-*.parquet", "heldout": f"{DATA}/cifar10/test-*.parquet"}
     module = dataset("hf_parquet")
     assert module.count(**params) == {"train": 50_000, "heldout": 10_000}
-    splits = module.load(seed=0, **params)
+    splits = decoded(module, seed=0, **params)
     assert splits["train"]["samples"].shape == (50_000, 3, 32, 32)
     assert splits["heldout"]["samples"].shape == (10_000, 3, 32, 32)
     means = splits["train"]["samples"].mean(axis=(0, 2, 3), dtype=np.float64) / 255
@@ -294,7 +294,7 @@ def test_cifar10_has_its_published_channel_means():
 @needs_data
 @pytest.mark.data
 def test_mnist_has_its_published_mean_and_deviation():
-    train = dataset("hf_parquet").load(seed=0, path=f"{DATA}/mnist/train-*.parquet")["train"]
+    train = decoded(dataset("hf_parquet"), seed=0, path=f"{DATA}/mnist/train-*.parquet")["train"]
     assert train["samples"].shape == (60_000, 1, 28, 28)
     pixels = train["samples"].astype(np.float32) / 255
     np.testing.assert_allclose(
