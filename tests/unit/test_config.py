@@ -249,6 +249,7 @@ def test_nothing_is_left_open(run):
     assert chain["training_set"]["n"] == chain["training_set"]["size"] == 700
     assert isinstance(chain["training_set"]["size"], int)
     assert (chain["evaluate"]["n"], chain["evaluate"]["kid_subset_size"]) == (700, 250)
+    assert chain["evaluate"]["coverage_k"] == 5
     assert [space["fitted"] for space in chain["embedder"]["spaces"].values()] == [True, False]
     assert chain["resources"]["train"] == {"gpu": 0, "mem_mb": 4000, "runtime": 60}
     assert chain["embedder"]["spaces"]["pixels"]["params"] == {}
@@ -264,6 +265,17 @@ def test_all_of_the_held_out_split_is_counted(run):
     chains = run("{dataset: {plugin: split.py, heldout: null}, training_set: {size: 30}}", counts=count_items)
     assert chains[0].config["dataset"]["heldout"] == 20
     assert chains[0].config["evaluate"]["kid_subset_size"] == 10
+
+
+def test_balls_of_coverage_are_smaller_in_small_sets(run):
+    for heldout, k in ((20, 5), (6, 5), (4, 3)):
+        chain = run({"dataset": {"heldout": heldout}, "evaluate": {"k": 1}})[0].config
+        assert chain["evaluate"]["coverage_k"] == k
+
+
+def test_another_arm_is_the_control(run):
+    arms = "{report: {control: greedy}, arms: {greedy: {generations: 2}}}"
+    assert {chain.config["report"]["control"] for chain in run(arms)} == {"greedy"}
 
 
 def test_an_arm_that_keeps_the_pool_has_the_n_of_the_rest(run):
@@ -479,6 +491,12 @@ MISTAKES = """\
     evaluate.n: 201 is more than the 200 samples of a generation
 {evaluate: {n: 50, kid_subset_size: 51}}
     evaluate.kid_subset_size: 51 is more than 50, the most that evaluate.n (50) allows
+{evaluate: {n: 50, coverage_k: 50}}
+    evaluate.coverage_k: 50 is more than 49, the most that evaluate.n (50) allows
+{report: {control: gredy}, arms: {greedy: {generations: 2}}}
+    report.control: 'gredy' is no arm (did you mean 'greedy'?)
+{report: {control: other}}
+    report.control: 'other' is no arm (known: main)
 {dataset: {heldout: 20}, evaluate: {kid_subset_size: 21}}
     evaluate.kid_subset_size: 21 is more than 20, the most that dataset.heldout (20) allows
 {evaluate: {k: 100}}

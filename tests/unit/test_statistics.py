@@ -121,7 +121,7 @@ def test_pearson_over_chains_against_scipy():
 
 def test_pearson_leaves_out_what_is_not_finite():
     x, y = [1.0, 2.0, np.nan, 4.0, 3.0], [1.0, 3.0, 5.0, 2.0, np.inf]
-    assert pearson(x, y, list("aabbc")) == pytest.approx(pearson([1, 2, 4], [1, 3, 2], list("aab")), nan_ok=True)
+    assert pearson(x, y, list("aabbc")) == pearson([1, 2, 4], [1, 3, 2], list("aab"))
     assert pearson(x, y).n == 3
 
 

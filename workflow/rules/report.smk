@@ -4,6 +4,7 @@ INPUTS
     metrics.json of every generation of every chain; samples and training sets
 OUTPUTS
     results/metrics.csv                      arm, seed, generation, metric, value, n, n_reference, space, distance
+    results/summary.{csv,html}               means over seeds, differences from the control arm
     results/figures/curves.{png,svg}         every metric, all arms
     results/figures/curves/<metric>.*        one figure a metric
     <chain>/figures/grid_g{g}.png            samples of one generation
@@ -35,6 +36,38 @@ rule collect:
         chains=json.dumps(chain_rows()),
     shell:
         f"python {SCRIPTS}/collect.py" " --chains {params.chains:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule summarize:
+    input:
+        "results/metrics.csv",
+    output:
+        table=report(
+            "results/summary.csv",
+            caption="../report/summary.rst",
+            category="Metrics",
+            labels={"figure": "means over seeds, differences (table)"},
+        ),
+        page=report(
+            "results/summary.html",
+            caption="../report/summary_page.rst",
+            category="Metrics",
+            labels={"figure": "the last generation"},
+        ),
+    log:
+        "results/logs/summarize.log",
+    benchmark:
+        "results/benchmarks/summarize.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        **CHAINS[0].config["resources"]["select"],
+    params:
+        control=CHAINS[0].config["report"]["control"],
+    shell:
+        f"python {SCRIPTS}/summarize.py"
+        " --metrics {input:q} --control {params.control:q} --output {output.table:q} --page {output.page:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule plot_curves:

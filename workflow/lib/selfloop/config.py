@@ -11,7 +11,7 @@ from typing import NamedTuple
 from selfloop.contradictions import Settings
 from selfloop.errors import UserError
 from selfloop.examine import Count, Examiner, Find, size_of
-from selfloop.schema import Problem, nearest, plain, quoted
+from selfloop.schema import Problem, nearest, plain, quoted, unknown_name
 
 __all__ = ["Chain", "ConfigError", "Resolved", "count_items", "merge", "nearest", "read_yaml", "resolve", "settle"]
 
@@ -86,6 +86,7 @@ def resolve(
         difference, found = _difference(base, difference)
         merged[name], more = examiner.arm(merge(base, difference), base, problems)
         wrong += [(name, problem) for problem in found + more if problem not in problems]
+    wrong += [("", problem) for problem in _bad_control(base, merged)]
     if wrong:
         raise ConfigError(wrong, source)
     made = []
@@ -247,6 +248,14 @@ def _difference(base: Mapping, difference: object) -> tuple[Mapping, list[Proble
             rest = {other: value for other, value in inside.items() if other != name}
             result = {**result, section: rest} if section else rest
     return result, problems
+
+
+def _bad_control(base: Mapping, arms: Iterable[str]) -> list[Problem]:
+    """Return what is wrong with the arm that the others are compared with."""
+    control = base["report"].get("control") if isinstance(base.get("report"), dict) else None
+    if not isinstance(control, str) or control in arms:
+        return []
+    return [Problem("report.control", f"{quoted(control)} is no arm {unknown_name(control, arms)}")]
 
 
 def _bad_name(name: str) -> list[str]:
