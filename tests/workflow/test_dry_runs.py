@@ -103,6 +103,18 @@ def test_each_command_names_its_own_generation_and_chain(jobs):
     assert checked > 60
 
 
+def test_balanced_concerns_the_draw_of_training_images_alone(checkout, config):
+    """The held-out images and the fitted embedder stay the main chain's, so that distances compare."""
+    fresh = {"real_fraction": 0.5, "real_source": "fresh"}
+    extra = config(generations=2, arms={"even": {"training_set": {"balanced": True, **fresh}}})
+    done = checkout.snakemake("-n", "-p", "--cores", "1", *extra, "--", "all")
+    assert done.returncode == 0, done.stderr
+    commands = dict(re.findall(r"^rule (\S+):.*?^Shell command: (python .*?)$", done.stdout, re.M | re.S))
+    with_it = {rule for rule, command in commands.items() if " --balanced " in command}
+    assert with_it == {"sample_g0_even", "sample_fresh_g2_even"}
+    assert "sample_g0" in commands and not {"sample_heldout_even", "train_embedder_classifier_even"} & set(commands)
+
+
 def test_a_generation_is_a_target_and_until_stops(checkout, config):
     extra = config(generations=3)
     done = checkout.snakemake("-n", "--cores", "1", *extra, "--", "train_g2")
