@@ -190,3 +190,45 @@ def test_the_workflow_is_found_from_another_folder(checkout, tmp_path):
     done = other.snakemake("-n", "-p", "--cores", "1", "-s", str(checkout.folder / "Snakefile"), "--", "train_g1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "workflow/scripts/train.py" in done.stdout
+
+
+def test_each_named_figure_is_a_target_of_three_files(jobs):
+    for name in ("fd", "gs", "entropy", "entropy_gs", "trace_gs", "real_share", "pca"):
+        job = jobs[f"figure_{name}"]
+        files = [f"results/figures/{name}.{ending}" for ending in ("png", "svg", "pdf")]
+        assert job["output"] == files
+        words = shlex.split(job["command"].split("2>&1")[0])
+        assert words[-3:] == files
+        if name == "pca":
+            chains = json.loads(words[words.index("--chains") + 1])
+            chains = {chain["arm"]: chain for chain in chains}
+            assert set(chains) == {"main", "greedy", "accumulate"}
+            assert chains["greedy"]["generations"]["1"] == "results/gen1/embeddings/classifier/part-0000.parquet"
+            assert chains["greedy"]["generations"]["3"] == "results/greedy/gen3/embeddings/classifier/part-0000.parquet"
+            assert "--n" not in words and {chain["n"] for chain in chains.values()} == {600}
+        else:
+            assert words[words.index("--figure") + 1] == name and job["input"][0] == "results/metrics.csv"
+    assert "results/gen3/fid.json" in jobs["figure_fd"]["input"]
+    assert not any("paper" in word for word in jobs["figure_fd"]["input"])
+    assert "results/figures/evolution.pdf" in jobs["plot_evolution"]["output"]
+    assert "results/figures/nearest_g1.svg" in jobs["plot_nearest_g1"]["output"]
+
+
+def test_a_figure_without_data_is_left_out_and_still_a_target(checkout, config):
+    extra = config(generations=1)
+    said = checkout.snakemake("-n", "--cores", "1", *extra).stdout
+    assert "figure_pca" in said and not re.search(r"figure_(fd|gs|entropy|entropy_gs|trace_gs|real_share)\b", said)
+    assert "figure_fd" in checkout.snakemake("-n", "--cores", "1", *extra, "--", "figure_fd").stdout
+
+
+def test_the_papers_curves_are_asked_for_by_setting(checkout, config):
+    extra = config(generations=2, report={"paper": ["cifar10", "ffhq"]})
+    said = checkout.snakemake("-n", "-p", "--cores", "1", *extra, "--", "figure_fd").stdout
+    command = shlex.split(re.search(r"python \S*plot_figure.py .*", said)[0].split("2>&1")[0])
+    at = command.index("--paper")
+    assert command[at : at + 4] == ["--paper", "cifar10", "ffhq", "--paper-curves"]
+    assert command[at + 4] == "workflow/resources/paper_2509.16499.csv"
+    assert json.loads(command[command.index("--arms") + 1])["main"]["rule"] == "none"
+    wrong = checkout.snakemake("-n", "--cores", "1", *config(report={"paper": ["imagenet"]}))
+    assert wrong.returncode != 0 and "report.paper" in wrong.stderr and "cifar10" in wrong.stderr
+    assert "Traceback" not in wrong.stderr

@@ -18,7 +18,9 @@ sys.path.insert(0, str(HOME / "lib"))
 
 from selfloop.config import count_items, merge, read_yaml, resolve
 from selfloop.errors import UserError
+from selfloop.figure_plan import NAMES as FIGURE_NAMES, spread_generations, why_not
 from selfloop.hardware import detect
+from selfloop.paper import describe
 from selfloop.plan import chains
 from selfloop.sources import SOURCES
 from selfloop.versions import RESULTS_VERSION
@@ -242,6 +244,34 @@ def explorer_files(link):
     )
 
 
+def figure_options(figure):
+    """Return the options of a named figure that depend on the config, as shell text."""
+    options = []
+    if figure == "fd":
+        options += ["--fid", CHAINS[0].fid(CHAINS[0].generations)]
+        options += ["--fid-space", CHAINS[0].config["evaluate"]["distribution"][0]]
+    if figure in WITH_PAPER:
+        arms = {link.arm: describe(link.config) for link in CHAINS if link.seed == CHAINS[0].seed}
+        options += ["--paper", *PAPER, "--paper-curves", PAPER_CURVES, "--arms", json.dumps(arms)]
+    return shlex.join(options)
+
+
+def pca_rows():
+    """Return the `--chains` of plot_pca.py: the chains of the first seed that have the main chain's selection space."""
+    space = CHAINS[0].config["selection"]["space"]
+    shown = spread_generations(max(link.generations for link in CHAINS))
+    return [
+        {
+            "arm": link.arm,
+            "n": link.evaluated,
+            "real": link.embeddings(space, 0),
+            "generations": {g: link.embeddings(space, g) for g in shown if g <= link.generations},
+        }
+        for link in CHAINS
+        if link.seed == CHAINS[0].seed and space in link.spaces
+    ]
+
+
 PICTURED = [link for link in CHAINS if makes_images(link)]
 MOMENTS = [link for link in CHAINS if not makes_images(link)]
 GRIDS = [(link, g) for link in PICTURED for g in spread(link.generations) if link.owns("sample" if g else "data", g)]
@@ -253,6 +283,11 @@ FIGURES = [
     *(f"{link.folder}/figures/evolution.png" for link in PICTURED),
     *(f"{link.folder}/figures/moments.png" for link in MOMENTS),
 ]
+PAPER = CHAINS[0].config["report"]["paper"]
+PAPER_CURVES = os.path.relpath(HOME / "resources/paper_2509.16499.csv")
+WITH_PAPER = ("fd", "gs", "entropy", "real_share") if PAPER else ()
+NOT_DRAWN = {name: why_not(name, [link.config for link in CHAINS], bool(PICTURED)) for name in FIGURE_NAMES}
+FIGURES += [f"results/figures/{name}.png" for name in FIGURE_NAMES if not NOT_DRAWN[name]]
 
 
 wildcard_constraints:
@@ -263,3 +298,6 @@ onstart:
     Path("results").mkdir(exist_ok=True)
     record = [{"arm": link.arm, "seed": link.seed, "folder": link.folder, "config": link.config} for link in CHAINS]
     Path("results/config.resolved.yaml").write_text(yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+    for name, reason in NOT_DRAWN.items():
+        if reason:
+            print(f"figure_{name} is not part of this run: {reason}", file=sys.stderr)

@@ -8,8 +8,8 @@ OUTPUTS
     results/figures/curves.{png,svg}         every metric, all arms
     results/figures/curves/<metric>.*        one figure a metric
     <chain>/figures/grid_g{g}.png            samples of one generation
-    <chain>/figures/evolution.png            the same rows in every generation
-    <chain>/figures/nearest_g{g}.png         samples beside their nearest training image (first and last generation)
+    <chain>/figures/evolution.{png,svg,pdf}  the same rows in every generation
+    <chain>/figures/nearest_g{g}.*           samples beside their nearest training image (first and last generation)
     <chain>/figures/moments.{png,svg}        instead of the three above where samples are no images
 """
 
@@ -175,13 +175,15 @@ for link in PICTURED:
             samples=[link.samples(0)] + [f"{link.folder}/figures/tracked/gen{g}.npy" for g in shown],
             tables=[f"{link.folder}/figures/tracked/gen{g}.parquet" for g in shown],
         output:
-            report(
+            png=report(
                 f"{link.folder}/figures/evolution.png",
                 caption="../report/evolution.rst",
                 category="Samples",
                 subcategory=link.name,
                 labels={"figure": "across the generations"},
             ),
+            svg=f"{link.folder}/figures/evolution.svg",
+            pdf=f"{link.folder}/figures/evolution.pdf",
         log:
             f"{link.folder}/logs/plot_evolution.log",
         benchmark:
@@ -211,13 +213,15 @@ for link, g in NEAREST:
             training_samples=[link.samples(k) for k in link.trained_on(g)]
             + [link.fresh_samples(g)] * (link.fresh and g > 1),
         output:
-            report(
+            png=report(
                 f"{link.folder}/figures/nearest_g{g}.png",
                 caption="../report/nearest.rst",
                 category="Nearest training images",
                 subcategory=link.name,
                 labels={"figure": generation_label(link, g)},
             ),
+            svg=f"{link.folder}/figures/nearest_g{g}.svg",
+            pdf=f"{link.folder}/figures/nearest_g{g}.pdf",
         log:
             f"{link.folder}/gen{g}/logs/plot_nearest.log",
         benchmark:

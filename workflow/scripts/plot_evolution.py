@@ -24,7 +24,7 @@ def main() -> None:
     options.add_argument("--generations", required=True, nargs="+", type=int, help="their generations")
     options.add_argument("--rows", type=int, default=12, help="the first this many samples (default 12)")
     options.add_argument("--title", required=True, help="stands above the picture")
-    options.add_argument("--output", required=True, help=".png")
+    options.add_argument("--output", required=True, nargs="+", help=".png, .svg or .pdf files")
     args = options.parse_args()
     if len(args.samples) != len(args.generations) or len(args.samples) < 2:
         raise UserError(f"{len(args.samples)} files for {len(args.generations)} --generations; two or more, one each")
@@ -37,7 +37,9 @@ def main() -> None:
     names = ["real" if g == 0 else str(g) for g in args.generations]
     subtitle = f"rows: the same {what}; columns: generations (the first {rows} real images, not the rows' partners)"
     with style():
-        save(evolution(columns, names, [str(row) for row in range(rows)], args.title, subtitle), args.output)
+        figure = evolution(columns, names, [str(row) for row in range(rows)], args.title, subtitle)
+        for path in args.output:
+            save(figure, path)
 
 
 def same_seeds(paths: list[str], rows: int) -> bool:

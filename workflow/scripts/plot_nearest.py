@@ -26,7 +26,7 @@ def main() -> None:
     options.add_argument("--training-samples", required=True, nargs="+", help="the .npy files that hold its items")
     options.add_argument("--pairs", type=int, default=10, help="pairs in each of the three groups (default 10)")
     options.add_argument("--title", required=True, help="stands above the picture")
-    options.add_argument("--output", required=True, help=".png")
+    options.add_argument("--output", required=True, nargs="+", help=".png, .svg or .pdf files")
     args = options.parse_args()
     if args.pairs < 1 or (args.n is not None and args.n < 1):
         raise UserError("--pairs and --n are at least 1")
@@ -43,7 +43,9 @@ def main() -> None:
         f"grey levels (mean {distance.mean():.0f})"
     )
     with style():
-        save(nearest_pairs(groups, args.title, subtitle), args.output)
+        figure = nearest_pairs(groups, args.title, subtitle)
+        for path in args.output:
+            save(figure, path)
 
 
 if __name__ == "__main__":

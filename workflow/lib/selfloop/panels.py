@@ -58,7 +58,8 @@ def generation_axes(axes: Sequence, across: int, generations: tuple[int, int]) -
     apart = 0.04 * max(1, generations[1] - generations[0])
     for position, ax in enumerate(axes):
         ax.set_xlim(generations[0] - apart, generations[1] + apart)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        inches = ax.figure.get_figwidth() * ax.get_position().width
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=max(4, int(inches / 0.35))))
         ax.set_xlabel("generation" if position + across >= len(axes) else "")
 
 
@@ -125,10 +126,11 @@ def scale(ax, metric: str, values: np.ndarray) -> None:
 
 
 def log_ticks(axis, values: np.ndarray) -> None:
-    """Label a log axis with plain numbers: powers of ten, and 2 and 5 of them where ``values`` span less than 200."""
+    """Label a log axis of ``values`` > 0 with plain numbers: the fewer powers of ten they span, the more between."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if values.max() < 200 * values.min() else (1,)))
+    span = values.max() / values.min()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if span < 10 else (1, 2, 5) if span < 200 else (1,)))
     axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(plain_numbers())
 
