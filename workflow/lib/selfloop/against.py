@@ -98,7 +98,7 @@ def one_against_another(table: Table, figure: str):
         raise UserError(f"figure {figure}: fewer than {_FEWEST} generations have both {how.x} and {how.y}")
     across = min(_MOST_ACROSS, len(pairs))
     size = (min(WIDTH, 5.5) if across == 1 else max(WIDTH / across, 3.4), 3.4)
-    made, axes = layout(len(pairs), across, size, _handles(table), _note(how, found))
+    made, axes = layout(len(pairs), across, size, _handles(table), _note(how, found), lines=False)
     for ax, (x, y), points in zip(axes, pairs, found, strict=True):
         _draw(ax, table, x, y, points, how)
     return made

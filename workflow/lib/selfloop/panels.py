@@ -12,16 +12,17 @@ from selfloop.metric_words import LOGARITHMIC, SHARES, words
 from selfloop.metrics_table import Panel, Row, Series, Table
 from selfloop.style import MUTED, count, line_style
 
-_LEFT, _RIGHT, _HEAD, _FOOT = 0.72, 0.12, 0.46, 0.32  # inches of a panel around its axes
+_LEFT, _RIGHT, _HEAD, _FOOT = 0.78, 0.16, 0.46, 0.32  # inches of a panel around its axes
 _LETTER, _HANDLE, _LINE = 0.062, 0.65, 0.19  # inches: of a letter and of the sample of a legend, of a line of text
 _NOTE_LETTER = 0.0575  # inches of a letter of a note
 _LOG_SPAN = 20.0  # a LOGARITHMIC metric gets a log axis when its largest value is this many times its smallest
 
 
-def layout(n: int, across: int, panel: tuple[float, float], handles: Sequence, note: str = ""):
+def layout(n: int, across: int, panel: tuple[float, float], handles: Sequence, note: str = "", lines: bool = True):
     """Return a Figure and ``n`` axes of ``panel`` (width, height) inches, in reading order, between legend and note.
 
-    The lines of ``note`` are wrapped to the width of the figure.
+    The lines of ``note`` are wrapped to the width of the figure. ``lines`` says whether the legend shows lines, long
+    enough for their dashes, or markers.
     """
     from matplotlib.figure import Figure
 
@@ -34,7 +35,9 @@ def layout(n: int, across: int, panel: tuple[float, float], handles: Sequence, n
     height = header + down * panel[1] + footer
     figure = Figure(figsize=(width, height))
     if handles:
-        figure.legend(handles=handles, loc="upper left", ncols=columns, borderpad=0.8)
+        figure.legend(
+            handles=handles, loc="upper left", ncols=columns, borderpad=0.8, handlelength=None if lines else 1
+        )
     figure.text(0.14 / width, 0.1 / height, note, size=7.5, color=MUTED, va="bottom", linespacing=1.5)
     axes = []
     for position in range(n):
@@ -130,7 +133,8 @@ def log_ticks(axis, values: np.ndarray) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     span = values.max() / values.min()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if span < 10 else (1, 2, 5) if span < 200 else (1,)))
+    between = range(1, 10) if span < 3 else (1, 2, 3, 5, 7) if span < 10 else (1, 2, 5) if span < 200 else (1,)
+    axis.set_major_locator(LogLocator(subs=between))
     axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(plain_numbers())
 
