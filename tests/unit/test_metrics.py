@@ -21,6 +21,7 @@ from selfloop.errors import UserError
 from selfloop.evaluation import evaluate
 from selfloop.files import read_table, write_table
 from selfloop.manifolds import manifolds
+from selfloop.metric_words import _WORDS
 from selfloop.metrics import Options, distance_label, fid_record, small_sample_warning
 from selfloop.neighbours import nearest_others, pairwise
 from selfloop.replicates import averaged_neighbour_rows, gaussian_frechet_distance, moment_rows
@@ -114,6 +115,12 @@ def test_every_metric_of_the_contract(images):
         assert (rows[name]["n"], rows[name]["n_reference"]) == (n, n_reference), name
     assert rows["merged_train"]["value"] >= 1, "the copy is merged"
     assert rows["memorised_fraction_merged"]["n_reference"] == 26 - rows["merged_train"]["value"]
+
+
+def test_every_metric_is_described():
+    page = (ROOT / "docs/metrics.md").read_text()
+    for metric in CONTRACT | set(_WORDS):
+        assert f"`{metric}`" in page, metric
 
 
 def test_heldout_as_the_reference(images):

@@ -78,8 +78,8 @@ class Bootstrap:
     def mean(self, values: np.ndarray) -> tuple[float, float]:
         """Return the interval of the mean of float64[n] ``values``; NaN for fewer than two.
 
-        Too narrow for few values: the widest it can be is from the smallest to the largest, and of n = 3 values of a
-        normal distribution it holds the mean in about 4 of 5 cases, not 19 of 20. Below n = 5 read `t_interval`.
+        Too narrow for few values: the widest it can be is from the smallest to the largest, which for n = 3 values of a
+        symmetric distribution holds the mean in 3 of 4 cases, not 19 of 20. Below n = 5 read `t_interval`.
         """
         if len(values) < 2:
             return NONE
