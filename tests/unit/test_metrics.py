@@ -24,6 +24,7 @@ from selfloop.manifolds import manifolds
 from selfloop.metric_words import _WORDS
 from selfloop.metrics import Options, distance_label, fid_record, small_sample_warning
 from selfloop.neighbours import nearest_others, pairwise
+from selfloop.pretrained import FID_SHA256
 from selfloop.replicates import averaged_neighbour_rows, gaussian_frechet_distance, moment_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -376,9 +377,12 @@ def environment():
 @pytest.mark.parametrize(
     ("extractor", "weights", "label"),
     [
-        ("inception-v3-compat", "6726825d0af5f729", "FID"),
-        ("inception-v3-compat", "0000000000000000", "FD (inception-v3-compat)"),
-        ("classifier", "6726825d0af5f729", "FD (classifier)"),
+        ("inception-v3-compat", FID_SHA256, "FID"),
+        ("inception-v3-compat", FID_SHA256[:16], "FD (inception-v3-compat)"),
+        ("inception-v3-compat", "0" * 64, "FD (inception-v3-compat)"),
+        ("inception-v3-compat, weights 01234567", FID_SHA256, "FD (inception-v3-compat, weights 01234567)"),
+        ("my inception", FID_SHA256, "FD (my inception)"),
+        ("classifier", FID_SHA256, "FD (classifier)"),
     ],
 )
 def test_only_inception_2015_is_called_fid(extractor, weights, label):

@@ -7,7 +7,7 @@ import numpy as np
 
 from selfloop.check import Finding, array_problem, disturb, same, stored, unless, verdict
 from selfloop.check_generator import made_up_items
-from selfloop.plugins import call_parameters, offered
+from selfloop.plugins import CONTRACTS, call_parameters, offered
 
 _TOLERANCE = 1e-3  # of the largest feature: float32 sums in another order
 
@@ -15,14 +15,16 @@ _TOLERANCE = 1e-3  # of the largest feature: float32 sums in another order
 def findings(module, params: Mapping, shape) -> Iterator[Finding]:
     """Check the module's fit, weights and load on made-up images of `shape`."""
     images = made_up_items(False, shape)
-    functions = {name: getattr(module, name) for name in ("fit", "weights", "load") if hasattr(module, name)}
+    functions = {name: getattr(module, name) for name in CONTRACTS["embedder"] if hasattr(module, name)}
 
     def ask(name, disturbed, *positional, **given):
         disturb(disturbed)
         own = call_parameters(functions[name], params, "--params", also=functions.values())
         return functions[name](*positional, **(own | offered(functions[name], **given)))
 
-    yield Finding(True, f"EXTRACTOR: {module.EXTRACTOR}; PREPROCESSING: {module.PREPROCESSING}")
+    identity = {"extractor": module.EXTRACTOR, "preprocessing": module.PREPROCESSING}
+    own = ask("describe", 1) if "describe" in functions else {}
+    yield unless(_identity_problem(own), "; ".join(f"{name}: {text}" for name, text in (identity | own).items()))
     state = None
     if "fit" in functions:
         labels = np.arange(len(images)) % 4
@@ -66,6 +68,13 @@ def _features(embed, images: np.ndarray) -> Iterator[Finding]:
     yield verdict(alone, "embed: an image's features do not depend on the batch it is in", wrong)
     differ = (first != first[0]).any()
     yield verdict(differ, "embed: different images, different features", "embed: all images have the same features")
+
+
+def _identity_problem(answer) -> str | None:
+    texts = isinstance(answer, dict) and all(isinstance(text, str) for text in answer.values())
+    if not texts or not set(answer) <= {"extractor", "preprocessing"}:
+        return f"describe answers {answer!r}, not a dict of extractor and preprocessing, both text"
+    return None
 
 
 def _form_problem(answer, n: int) -> str | None:

@@ -10,6 +10,7 @@ from selfloop.errors import UserError
 from selfloop.files import sha256
 from selfloop.model import read_model
 from selfloop.plugins import call_parameters, load_plugin, offered
+from selfloop.pretrained import described
 
 
 def fit_embedder(path: str, params: Mapping, images: np.ndarray, labels, seed: int, device: str) -> dict:
@@ -22,8 +23,9 @@ def fit_embedder(path: str, params: Mapping, images: np.ndarray, labels, seed: i
 def load_embedder(path: str, params: Mapping, state_path: str | None, device: str) -> tuple[Callable, dict[str, str]]:
     """Return (embed, metadata): ``embed(images) -> float32 B x d``, and what identifies the feature space.
 
-    The metadata are ``extractor``, ``preprocessing`` and ``weights_sha256`` (of the fitted state or of the weights
-    file; empty for an extractor without weights).
+    The metadata are ``extractor`` (with its weights where these are not the ones that the name means),
+    ``preprocessing`` and ``weights_sha256`` (of the fitted state or of the weights file; empty for an extractor without
+    weights).
     """
     module = load_plugin(path, "embedder")
     if hasattr(module, "fit") and state_path is None:
@@ -33,11 +35,12 @@ def load_embedder(path: str, params: Mapping, state_path: str | None, device: st
     state = read_model(state_path)[0] if state_path else None
     own = _parameters(module, "load", params, path)
     embed = module.load(**offered(module.load, state=state, device=device), **own)
-    return embed, {
-        "extractor": module.EXTRACTOR,
-        "preprocessing": module.PREPROCESSING,
-        "weights_sha256": sha256(file) if file and Path(file).is_file() else "",
-    }
+    digest = sha256(file) if file and Path(file).is_file() else ""
+    identity = {"extractor": module.EXTRACTOR, "preprocessing": module.PREPROCESSING}
+    if hasattr(module, "describe"):
+        identity |= module.describe(**_parameters(module, "describe", params, path))
+    identity["extractor"] = described(identity["extractor"], getattr(module, "SHA256", None), digest)
+    return embed, identity | {"weights_sha256": digest}
 
 
 def embed_samples(embed: Callable, values: np.ndarray, batch_size: int, progress=None) -> np.ndarray:
@@ -55,5 +58,5 @@ def embed_samples(embed: Callable, values: np.ndarray, batch_size: int, progress
 
 def _parameters(module, function: str, params: Mapping, where: str) -> dict:
     """Return the user's parameters that one function takes, known being those of all the plug-in's functions."""
-    others = [getattr(module, name) for name in ("fit", "load", "weights") if hasattr(module, name)]
+    others = [getattr(module, name) for name in ("fit", "load", "weights", "describe") if hasattr(module, name)]
     return call_parameters(getattr(module, function), params, where, also=others)

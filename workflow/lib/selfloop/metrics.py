@@ -23,10 +23,10 @@ from selfloop.memorization import (
     near_duplicate_fraction,
 )
 from selfloop.neighbours import nearest, nearest_others
+from selfloop.pretrained import FID_EXTRACTOR, FID_SHA256
 
 FEW_SAMPLES = 2048  # under this many, the bias of the Frechet distance is of the size of the effects studied
 _KID_SUBSET_SIZE = 1000  # torch-fidelity's default
-_FID_WEIGHTS = "6726825d"  # SHA-256 of pt_inception-2015-12-05-6726825d.pth begins so
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,8 @@ def fid_record(rows: Sequence[dict], space: str, extractor: Mapping[str, str], r
 
 def distance_label(extractor: Mapping[str, str]) -> str:
     """Return "FID" for the FID-Inception network with its 2015 weights, "FD (<extractor>)" for all else."""
-    name, weights = extractor["extractor"], extractor["weights_sha256"]
-    genuine = "inception" in name.lower() and weights.startswith(_FID_WEIGHTS)
-    return "FID" if genuine else f"FD ({name})"
+    genuine = (extractor["extractor"], extractor["weights_sha256"]) == (FID_EXTRACTOR, FID_SHA256)
+    return "FID" if genuine else f"FD ({extractor['extractor']})"
 
 
 def small_sample_warning(record: Mapping) -> str | None:

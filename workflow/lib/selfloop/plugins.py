@@ -29,6 +29,7 @@ CONTRACTS = {
         "load": ((), ("state", "device")),
         "fit": (("images", "labels"), ("seed", "device")),
         "weights": ((), ()),
+        "describe": ((), ()),
     },
 }
 REQUIRED = {"dataset": ("load",), "generator": ("train", "load"), "embedder": ("load",)}

@@ -15,7 +15,7 @@ READERS = {
     "dataset": ("dataset", ("load", "count")),
     "generator": ("generator", ("train",)),
     "sampling": ("generator", ("load",)),
-    "space": ("embedder", ("load", "fit", "weights")),
+    "space": ("embedder", ("load", "fit", "weights", "describe")),
     "selection": ("selector", ("select",)),
 }
 _SELECTOR_GIVEN = {"pool", "reference", "n", "rng", "table"}

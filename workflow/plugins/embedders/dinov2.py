@@ -1,24 +1,26 @@
 """DINOv2 (Oquab et al. 2023, arXiv 2304.07193) through transformers: the CLS token, 384 features for dinov2-small.
 
-Nothing is downloaded. Get the model once, where there is a network, and give its folder as `weights`:
-hf download facebook/dinov2-small --local-dir dinov2-small
+The space in which arXiv 2509.16499 selects and measures entropy. Preprocessing is that of the model's own image
+processor, which the paper's code calls: the shorter side to 256, **then the middle 224 x 224**, so that of an image of
+32 x 32 the outer 2 pixels are cut. Nothing is downloaded by a stage: `snakemake --cores 1 fetch_dinov2` gets the model
+where there is a network.
 """
 
 from pathlib import Path
 
-import numpy as np
-
 from selfloop.errors import UserError
-from selfloop.files import sha256 as file_sha256
+from selfloop.pretrained import check_weights, embedding, grey_to_rgb, reading, weights_file
 
 EXTRACTOR = "dinov2"
-PREPROCESSING = ("grey repeated to 3 channels, / 255, antialiased bicubic to 224 x 224 and clipped to [0, 1], "
+PREPROCESSING = ("grey repeated to 3 channels, Pillow bicubic to a shorter side of 256, middle 224 x 224, / 255, "
                  "ImageNet mean and standard deviation; CLS token after the last layer norm")  # fmt: skip
+SHA256 = "ae1e99fcefd534ed978cdeb8326f08030c96e28b7a81ffcbc98a857c84d14be1"  # facebook/dinov2-small, model.safetensors
+PATH = "resources/dinov2"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_SIDE = 224  # 16 patches of 14
+_SHORTER, _CROP = 256, 224  # 16 patches of 14
 
 
-def weights(*, weights=None):
+def weights(*, weights=PATH):
     """Return the path of the file whose SHA-256 is recorded."""
     return _file(weights)
 
@@ -27,27 +29,27 @@ def load(
     *,
     state,
     device,
-    weights=None,  # folder with config.json and model.safetensors
-    sha256=None,  # of model.safetensors; None: not checked, only recorded
+    weights=PATH,  # folder with config.json and model.safetensors
+    sha256=SHA256,  # of model.safetensors, checked
 ):
     """Return `embed(images uint8 B x C x H x W, C = 1 or 3) -> float32 B x d`, d the model's hidden size."""
     path = _file(weights)
-    if sha256 is not None and file_sha256(path) != sha256.lower():
-        raise UserError(f"{path}: its SHA-256 is {file_sha256(path)}, not {sha256}; it is not loaded")
+    check_weights(EXTRACTOR, path, sha256)
     import torch
+
+    from selfloop.resize import resizer
 
     network = _read(path.parent).to(device)
     mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (_MEAN, _STD))
+    resize = resizer("bicubic", device, _CROP)
 
-    @torch.inference_mode()
-    def embed(images):
-        if images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise UserError(f"dinov2: takes uint8 B x 1 or 3 x H x W, not {images.dtype} {images.shape}")
-        x = torch.from_numpy(np.array(images)).to(device, torch.float32) / 255
-        x = torch.nn.functional.interpolate(x, (_SIDE, _SIDE), mode="bicubic", antialias=True).clamp(0, 1)
-        return network((x.expand(-1, 3, -1, -1) - mean) / std).last_hidden_state[:, 0].cpu().numpy()
+    def prepare(pixels):
+        height, width = pixels.shape[2:]
+        shorter = min(height, width)
+        pixels = resize(pixels, _SHORTER * height // shorter, _SHORTER * width // shorter)
+        return grey_to_rgb(pixels).float().div(255).sub_(mean).div_(std)
 
-    return embed
+    return embedding("dinov2", lambda x: network(x).last_hidden_state[:, 0], prepare, device)
 
 
 def _read(folder):
@@ -56,23 +58,19 @@ def _read(folder):
         from transformers import Dinov2Model
     except ImportError:
         raise UserError("dinov2: transformers is not installed: pip install 'selfloop[dinov2]'") from None
-    try:
+    with reading(folder, "a DINOv2 model of transformers"):
         network, info = Dinov2Model.from_pretrained(folder, local_files_only=True, use_safetensors=True,
                                                     output_loading_info=True)  # fmt: skip
-    except Exception as error:  # transformers and safetensors raise many types for a folder of another model
-        raise UserError(f"{folder}: not a DINOv2 model of transformers ({str(error).splitlines()[0]})") from None
     absent = sorted({*map(str, info["missing_keys"]), *map(str, info["mismatched_keys"])})
     if absent:  # transformers fills these at random
-        raise UserError(f"{folder}: not a DINOv2 model of transformers (lacks {absent[0]})")
+        raise UserError(f"{folder}: not the weights of a DINOv2 model of transformers (lacks {absent[0]})")
     return network.eval()
 
 
 def _file(folder):
     """Return the path of the model file, after checking that what is needed lies in the folder."""
-    get = "get it once with: hf download facebook/dinov2-small --local-dir dinov2-small"
-    if folder is None:
-        raise UserError(f"dinov2: set `weights` to the folder of the model; {get}")
+    get = ("get it with `snakemake --cores 1 fetch_dinov2`, or set `weights` to a folder that was filled with "
+           "`hf download facebook/dinov2-small --local-dir FOLDER`")  # fmt: skip
     for name in ("config.json", "model.safetensors"):
-        if not (Path(folder) / name).is_file():
-            raise UserError(f"dinov2: {Path(folder) / name}: no such file; {get}")
-    return Path(folder) / "model.safetensors"
+        path = weights_file("dinov2", None if folder is None else Path(folder) / name, get)
+    return path
