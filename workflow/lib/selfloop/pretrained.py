@@ -8,10 +8,11 @@ import numpy as np
 
 from selfloop.errors import UserError
 from selfloop.files import sha256 as sha256_of
+from selfloop.sources import SOURCES
 
 # A Frechet distance is a FID with this extractor and these weights (weights-inception-2015-12-05-6726825d.pth) only.
 FID_EXTRACTOR = "inception-v3-compat"
-FID_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+FID_SHA256 = SOURCES["inception"].files[0].sha256
 
 _CHUNK = {True: 256, False: 32}  # images at once on a GPU, a CPU: an Inception holds about 15 MB an image
 
@@ -77,7 +78,7 @@ def embedding(name: str, network: Callable, prepare: Callable, device: str) -> C
         if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
             shape = " x ".join(map(str, images.shape))
             raise UserError(f"{name}: takes uint8 B x 1 or 3 x H x W, not {images.dtype} {shape}")
-        pixels = torch.from_numpy(np.array(images)).to(device)
+        pixels = torch.from_numpy(np.array(images)).to(device, non_blocking=True)
         return torch.cat([network(prepare(part)) for part in pixels.split(chunk)]).float().cpu().numpy()
 
     return embed

@@ -2,20 +2,22 @@
 
 The space in which arXiv 2509.16499 selects and measures entropy. Preprocessing is that of the model's own image
 processor, which the paper's code calls: the shorter side to 256, **then the middle 224 x 224**, so that of an image of
-32 x 32 the outer 2 pixels are cut. Nothing is downloaded by a stage: `snakemake --cores 1 fetch_dinov2` gets the model
-where there is a network.
+32 x 32 the outer 2 pixels are cut. No stage downloads the model: `snakemake --cores 1 fetch_dinov2` does, where there
+is a network.
 """
 
 from pathlib import Path
 
 from selfloop.errors import UserError
 from selfloop.pretrained import check_weights, embedding, grey_to_rgb, reading, weights_file
+from selfloop.sources import FOLDER, SOURCES, how_to_get
 
 EXTRACTOR = "dinov2"
 PREPROCESSING = ("grey repeated to 3 channels, Pillow bicubic to a shorter side of 256, middle 224 x 224, / 255, "
                  "ImageNet mean and standard deviation; CLS token after the last layer norm")  # fmt: skip
-SHA256 = "ae1e99fcefd534ed978cdeb8326f08030c96e28b7a81ffcbc98a857c84d14be1"  # facebook/dinov2-small, model.safetensors
-PATH = "resources/dinov2"
+FILES = {file.file: file for file in SOURCES["dinov2"].files}  # config.json and model.safetensors
+SHA256 = FILES["model.safetensors"].sha256
+PATH = f"{FOLDER}/dinov2"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SHORTER, _CROP = 256, 224  # 16 patches of 14
 
@@ -69,8 +71,8 @@ def _read(folder):
 
 def _file(folder):
     """Return the path of the model file, after checking that what is needed lies in the folder."""
-    get = ("get it with `snakemake --cores 1 fetch_dinov2`, or set `weights` to a folder that was filled with "
+    get = (f"{how_to_get('dinov2')}, or set `weights` to a folder that was filled with "
            "`hf download facebook/dinov2-small --local-dir FOLDER`")  # fmt: skip
-    for name in ("config.json", "model.safetensors"):
+    for name in FILES:
         path = weights_file("dinov2", None if folder is None else Path(folder) / name, get)
     return path

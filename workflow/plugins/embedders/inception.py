@@ -1,16 +1,17 @@
 """The FID-Inception network (Inception-2015 in TensorFlow's arithmetic) of torch-fidelity: 2048 features, for FID.
 
-With the known weights a Frechet distance here is *the* FID; with any others it is called FD. Nothing is downloaded by a
-stage: `snakemake --cores 1 fetch_inception` gets the weights where there is a network.
+With the published weights a Frechet distance here is *the* FID; with any others it is called FD. No stage downloads
+them: `snakemake --cores 1 fetch_inception` does, where there is a network.
 """
 
 from selfloop.pretrained import FID_EXTRACTOR, FID_SHA256, check_weights, embedding, grey_to_rgb, reading, weights_file
+from selfloop.sources import FOLDER, SOURCES, how_to_get
 
 EXTRACTOR = FID_EXTRACTOR
 PREPROCESSING = "grey repeated to 3 channels, TensorFlow-1 bilinear to 299 x 299, (v - 128) / 128 (torch-fidelity 0.4)"
 SHA256 = FID_SHA256
-PATH = "resources/inception/weights-inception-2015-12-05-6726825d.pth"
-URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+FILE = SOURCES["inception"].files[0]
+PATH = f"{FOLDER}/inception/{FILE.file}"
 
 
 def weights(*, weights=PATH):
@@ -37,5 +38,4 @@ def load(
 
 
 def _file(path):
-    get = f"get it with `snakemake --cores 1 fetch_inception`, or set `weights` to the file of {URL}"
-    return weights_file("inception", path, get)
+    return weights_file("inception", path, f"{how_to_get('inception')}, or set `weights` to the file of {FILE.url}")

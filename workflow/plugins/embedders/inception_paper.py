@@ -2,16 +2,17 @@
 
 Its last layer is removed, images are resized by Pillow (bilinear) to 299 x 299 and scaled to [-1, 1]. This is another
 network than the FID's, with other weights and another resize: a distance here is FD (inception_paper), never FID.
-Nothing is downloaded by a stage: `snakemake --cores 1 fetch_inception_paper` gets the weights where there is a network.
+No stage downloads the weights: `snakemake --cores 1 fetch_inception_paper` does, where there is a network.
 """
 
 from selfloop.pretrained import check_weights, embedding, grey_to_rgb, reading, weights_file
+from selfloop.sources import FOLDER, SOURCES, how_to_get
 
 EXTRACTOR = "inception_paper"
 PREPROCESSING = "grey repeated to 3 channels, Pillow bilinear to 299 x 299, to [-1, 1] (torchvision)"
-SHA256 = "0cc3c7bd75056d25e46cba549dc184522069b81e9787eff6df84f397bd52a5ef"
-PATH = "resources/inception_paper/inception_v3_google-0cc3c7bd.pth"
-URL = "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth"
+FILE = SOURCES["inception_paper"].files[0]
+SHA256 = FILE.sha256
+PATH = f"{FOLDER}/inception_paper/{FILE.file}"
 _SIDE = 299
 
 
@@ -49,5 +50,4 @@ def load(
 
 
 def _file(path):
-    get = f"get it with `snakemake --cores 1 fetch_inception_paper`, or set `weights` to the file of {URL}"
-    return weights_file(EXTRACTOR, path, get)
+    return weights_file(EXTRACTOR, path, f"{how_to_get(EXTRACTOR)}, or set `weights` to the file of {FILE.url}")
