@@ -16,10 +16,12 @@ import pytest
 from PIL import Image
 
 from selfloop.check import check_plugin
-from selfloop.distribution import frechet_distance, kid, precision_recall, statistics
+from selfloop.distribution import frechet_distance, kid, statistics
 from selfloop.embedding import embed_samples, load_embedder
 from selfloop.errors import UserError
+from selfloop.manifolds import manifolds
 from selfloop.metrics import distance_label
+from selfloop.neighbours import nearest_others
 from selfloop.plugins import load_plugin
 from selfloop.pretrained import FID_SHA256
 
@@ -144,7 +146,8 @@ def test_fid_is_torch_fidelity_s(inception):
     mean, deviation = kid(ours, theirs, subsets=10, subset_size=10, seed=5)
     assert mean == pytest.approx(wanted["kernel_inception_distance_mean"], rel=1e-5)
     assert deviation == pytest.approx(wanted["kernel_inception_distance_std"], rel=1e-4)
-    assert precision_recall(ours, theirs) == (wanted["precision"], wanted["recall"])
+    found = manifolds(ours, theirs, nearest_others(ours, 5)[0], nearest_others(theirs, 5)[0])
+    assert (found.precision, found.recall) == pytest.approx((wanted["precision"], wanted["recall"]), rel=1e-6)
     assert 0 < wanted["precision"] + wanted["recall"] < 2 and fid > 1  # or the lines above would say little
     assert distance_label(identity) == f"FD (inception-v3-compat, weights {inception['sha256'][:8]})"
 
