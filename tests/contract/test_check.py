@@ -168,6 +168,8 @@ def test_a_closed_form_generator_without_replicates(wrong_lines):
         ("images - state", "images + np.random.rand() - state", "embed: two calls differ"),
         ('images - state["mean"]', "images * 0", "embed: all images have the same features"),
         ('(images - state["mean"])', "images.__imul__(2)", "embed: changes the images it is given; work on a copy"),
+        ("def load", "def describe():\n    return {'name': 'mine'}\ndef load",
+         "describe answers {'name': 'mine'}, not a dict of extractor and preprocessing, both text"),
         (", PREPROCESSING", ", OTHER", "mine.py: no text constant PREPROCESSING; it is recorded beside every "
          "embedding of the embedder"),
     ],
