@@ -81,6 +81,12 @@ def test_a_fetch_is_a_run_of_its_own(published):
     assert not (published.folder / "resources").exists()
 
 
+def test_a_file_called_fetch_is_not_a_fetch(checkout):
+    (checkout.folder / "fetch_mine.yaml").write_text("generations: 1")
+    done = checkout.snakemake("-n", "--cores", "1", "--configfile", "fetch_mine.yaml", "--", "train_g1")
+    assert done.returncode == 0 and "rule train_g1:" in done.stdout
+
+
 def test_every_source_has_a_rule_that_no_other_job_asks_for(checkout):
     from selfloop.sources import SOURCES
 

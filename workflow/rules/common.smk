@@ -27,7 +27,7 @@ from selfloop.versions import RESULTS_VERSION
 
 SCRIPTS = os.path.relpath(HOME / "scripts")
 # A fetch is a run of its own: it has no other rules, and does not ask for the data that it is there to bring.
-FETCHING = any(word.startswith("fetch_") for word in sys.argv[1:])
+FETCHING = any(word.partition(":")[0] in {f"fetch_{name}" for name in SOURCES} for word in sys.argv[1:])
 
 
 def find(path):
