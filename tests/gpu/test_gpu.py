@@ -48,8 +48,8 @@ def _copied(value):
 
 def train(run=None, precision="bf16", compile=False, deterministic=True, **params):
     device = setup_torch("cuda", 1, deterministic)
-    weights = DDPM.train(IMAGES, seed=1, device=device, precision=precision, compile=compile, run=run or _Run(),
-                         team=Team(1, device), **SMALL | params)  # fmt: skip
+    weights = DDPM.train(IMAGES, labels=None, seed=1, device=device, precision=precision, compile=compile,
+                         run=run or _Run(), team=Team(1, device), **SMALL | params)  # fmt: skip
     return {name: value.detach().cpu().numpy() for name, value in weights.items()}
 
 
@@ -89,7 +89,10 @@ def test_a_resumed_training_ends_in_the_same_weights(precision):
 
 
 def test_no_step_waits_for_the_gpu():
-    train(_Run(watch=True), precision="fp16", checkpoint_every=10_000)
+    try:
+        train(_Run(watch=True), precision="fp16", checkpoint_every=10_000)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_half_precision_and_compilation_learn_the_same():

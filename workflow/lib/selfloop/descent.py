@@ -66,7 +66,7 @@ class Descent:
             return forward_and_backward(*batch)
         if self._replay is None:  # recorded without gradients there, the backward pass writes them instead of adding
             self._replay = Replay(forward_and_backward, *batch, before_recording=self.optimizer.zero_grad)
-        return self._replay(*batch).clone()
+        return self._replay(*batch)
 
     def average_weights(self) -> dict[str, torch.Tensor]:
         """Return the network's state with the averaged weights in it, or the last ones where there is no average."""

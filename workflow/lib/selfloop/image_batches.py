@@ -43,4 +43,5 @@ class Batches:
         if epoch in self._orders:
             return self._orders[epoch]
         shuffled = torch.Generator().manual_seed(derive(self._seed, "epoch", epoch))
-        return torch.randperm(len(self._images), generator=shuffled).to(self._images.device)
+        order = torch.randperm(len(self._images), generator=shuffled, pin_memory=self._images.is_cuda)
+        return order.to(self._images.device, non_blocking=True)  # from pinned memory: nobody waits for the copy

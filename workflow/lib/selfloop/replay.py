@@ -8,7 +8,7 @@ import torch
 class Replay:
     """``Replay(function, *examples)(*inputs)`` is ``function(*inputs)``, without the CPU between its kernels.
 
-    The answer lies in memory that the next call overwrites. ``function`` must not wait for the GPU;
+    Each answer is a copy. ``function`` must not wait for the GPU;
     ``before_recording`` is called after the warm-up, to put back what that changed.
     """
 
@@ -30,4 +30,4 @@ class Replay:
         for mine, given in zip(self._inputs, inputs, strict=True):
             mine.copy_(given)
         self._graph.replay()
-        return self._output
+        return self._output.clone()
