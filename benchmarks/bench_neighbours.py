@@ -1,28 +1,31 @@
-"""Exact neighbours beside two plain faiss flat searches, on the sets that one evaluation compares.
+"""All neighbour metrics of one evaluation beside two plain faiss flat searches on the same sets.
 
-Ours resolves near-duplicates and duplicates (float64 differences, self left out by position); plain faiss does not. The
-table gives seconds, the ratio to plain faiss, the rise of peak memory, and how many nearest distances are off by more
-than one part in a thousand. Each row runs in a process of its own. The BLAS inside the faiss wheel does not know some
-processors and takes slow kernels; "kernels set" is plain faiss with them set as ours sets them.
+    python benchmarks/bench_neighbours.py --write                            # every method, n = 4,096
+    python benchmarks/bench_neighbours.py --n 65536 --methods faiss ours metrics --data spread --repeats 1 --write
 
-Example:
-    python benchmarks/bench_neighbours.py --n 16384 --d 384 --threads 1 --write
+The searches are those of the samples among the training set (two nearest) and of the training set among itself. Ours
+resolves near-duplicates and duplicates (float64 differences, self left out by position); faiss does not: the table says
+how many nearest distances are off by more than one part in a thousand. "metrics" is all that is made of them: entropy
+with its duplicates, generalization score, memorised fraction, also against the merged set, near-duplicates, spread.
+
+Each row runs in a process of its own. The BLAS inside the faiss wheel does not know some processors and takes slow
+kernels: "faiss as installed" is what a script gets, "faiss" has the kernels set as ours sets them.
 """
 
 import argparse
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
+from _bench import clock, keep, machine, peak_mib, reset_peak, table
 
-HERE = Path(__file__).resolve().parent
-METHODS = ("plain faiss", "plain faiss, kernels set", "ours")
+METHODS = {
+    "installed": "faiss as installed, two searches",
+    "faiss": "faiss, two searches",
+    "ours": "ours, two searches",
+    "metrics": "ours, all metrics",
+}
 
 
 def data(name, n, d):
@@ -37,7 +40,7 @@ def data(name, n, d):
     return samples.astype(np.float32), training.astype(np.float32)
 
 
-def plain(samples, training):
+def with_faiss(samples, training):
     """Two searches of a flat index, as a script would do them: k = 2 of the samples, k = 2 (self first) of the rest."""
     import faiss
 
@@ -54,26 +57,35 @@ def ours(samples, training):
     return nearest(samples, training, 2)[0][:, 0], nearest_others(training, 1)[0][:, 0]
 
 
+def metrics(samples, training):
+    """Everything that selfloop.metrics makes of them; the samples among themselves are precision's and recall's."""
+    from selfloop.metrics import Options, neighbour_rows
+
+    threshold = 0.25 * np.sqrt(training.shape[1])
+    known = np.ones(len(samples))
+    return [neighbour_rows("space", samples, training, None, threshold, Options(), known).samples]
+
+
 def one(method, name, n, d):
-    """Run one method in this process and print its record as JSON."""
+    """Run one method in this process and return its record."""
     samples, training = data(name, n, d)
-    search = ours if method == "ours" else plain
-    if method == "plain faiss, kernels set":
+    search = {"ours": ours, "metrics": metrics}.get(method, with_faiss)
+    if method != "installed":
         from selfloop.neighbours import import_faiss
 
         import_faiss()
     search(samples[:200], training[:200])  # imports and first-call costs
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started, cpu = time.perf_counter(), time.process_time()
+    reset_peak()
+    before, start = peak_mib(), clock()
     found = search(samples, training)
-    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    seconds, cpu = (clock() - start).tolist()
     rows = np.linspace(0, n - 1, min(n, 200)).astype(int)
-    wrong = [off(found[0][rows], samples[rows], training, None), off(found[1][rows], training[rows], training, rows)]
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "memory": memory, "wrong": float(np.mean(wrong))}))
+    asked = [(samples[rows], None), (training[rows], rows)]
+    wrong = [off(x[rows], *of, training) for x, of in zip(found, asked, strict=False)]
+    return {"seconds": seconds, "cpu": cpu, "memory": peak_mib() - before, "wrong": float(np.mean(wrong))}
 
 
-def off(distances, queries, base, own):
+def off(distances, queries, own, base):
     """Return the share of nearest distances that are off by more than 0.1 %, by differences in float64."""
     truth = np.array([np.linalg.norm(base.astype(np.float64) - q, axis=1) for q in queries])
     if own is not None:
@@ -82,46 +94,43 @@ def off(distances, queries, base, own):
     return np.mean(np.abs(distances - truth) > 1e-3 * truth)
 
 
-def table(n, d, threads, repeats):
-    """Return the lines of the Markdown table; the fastest of ``repeats`` runs by CPU time."""
-    names = [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL")]
-    environment = os.environ | {name: str(threads) for name in names}
-    environment["PYTHONPATH"] = str(HERE.parent / "workflow" / "lib")
-    lines = ["| data | method | seconds | CPU seconds | ratio (CPU) | peak memory, MiB more | wrong distances |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
-    for name in ("spread", "collapsed"):
+def rows(a):
+    """Return the rows of the table; the fastest of the repeats by CPU time."""
+    result = []
+    for name in a.data:
         base = None
-        for method in METHODS:
-            command = [sys.executable, __file__, "--n", str(n), "--d", str(d), "--one", method, name]
-            runs = [json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
-                    for _ in range(repeats)]  # fmt: skip
+        for method in a.methods:
+            command = [sys.executable, __file__, "--n", str(a.n), "--d", str(a.d), "--threads", str(a.threads)]
+            command += ["--one", method, name]
+            runs = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+                    for _ in range(a.repeats)]  # fmt: skip
             best = min(runs, key=lambda run: run["cpu"])
-            base = base or best["cpu"]
-            cells = [name, method, f"{best['seconds']:.2f}", f"{best['cpu']:.2f}", f"{best['cpu'] / base:.2f}"]
-            lines.append(f"| {' | '.join(cells)} | {best['memory']:.0f} | {best['wrong']:.1%} |")
-    return lines
+            base = base or best
+            ratios = [f"{best[key] / base[key]:.2f}" for key in ("seconds", "cpu")]
+            result.append([name, METHODS[method], f"{best['seconds']:.2f}", f"{best['cpu']:.2f}", *ratios,
+                           f"{best['memory']:.0f}", f"{best['wrong']:.1%}"])  # fmt: skip
+    return result
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--n", type=int, default=4096, help="samples, and items of the training set")
     p.add_argument("--d", type=int, default=384, help="dimensions")
-    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--threads", type=int, default=2)
     p.add_argument("--repeats", type=int, default=3)
-    p.add_argument("--write", action="store_true", help="to benchmarks/results/neighbours.md as well")
+    p.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="the first is the ratio's 1")
+    p.add_argument("--data", nargs="+", choices=["spread", "collapsed"], default=["spread", "collapsed"])
+    p.add_argument("--write", action="store_true", help="to benchmarks/results/ as well")
     p.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     a = p.parse_args()
     if a.one:
-        return one(*a.one, a.n, a.d)
-    import faiss
-
-    hardware = f"{os.cpu_count()} cores {platform.machine()}, faiss {faiss.__version__}, numpy {np.__version__}"
-    title = f"n = {a.n:,} against {a.n:,}, d = {a.d}, {a.threads} thread(s), best of {a.repeats}; {hardware}"
-    text = "\n".join([title, "", *table(a.n, a.d, a.threads, a.repeats), ""])
-    print(text)
-    if a.write:
-        (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / "neighbours.md").write_text(text)
+        print(json.dumps(one(*a.one, a.n, a.d)))
+        return
+    head = machine(a.threads, packages=("faiss-cpu", "numpy"))
+    title = f"n = {a.n:,} samples against {a.n:,} training items, d = {a.d}, best of {a.repeats}."
+    columns = ["data", "method", "seconds", "CPU seconds", "ratio", "ratio (CPU)", "peak memory, MiB more",
+               "wrong distances"]  # fmt: skip
+    keep(f"neighbours_n{a.n}", f"# Neighbours\n\n{head}\n\n{title}\n\n{table(columns, rows(a))}", a.write)
 
 
 if __name__ == "__main__":

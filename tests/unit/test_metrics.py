@@ -186,6 +186,23 @@ def test_each_pair_of_sets_is_searched_once(images, monkeypatch, reference, expe
     assert len(set(found)) == len(found) == expected, found
 
 
+@pytest.mark.parametrize("reference", ["train", "heldout"])
+def test_the_real_images_as_training_set_are_searched_once(images, monkeypatch, reference):
+    folder, _ = images
+    sets, _ = read_all(folder)
+    ids = [f"real-{i:06d}" for i in range(60)]
+    table = make_table("training_set", sample_id=ids, generation=[0] * 60, index=range(60))
+    options = Options(reference=reference, kid_subsets=2)
+    wanted = evaluate(sets, table, ["pixels"], ["pixels"], options).rows
+    searched = []
+    for module in (evaluation, metrics, memorization):
+        monkeypatch.setattr(module, "nearest_others", lambda x, *a: searched.append(len(x)) or nearest_others(x, *a))
+    assert evaluate(sets, table, ["pixels"], ["pixels"], options).rows == wanted
+    assert searched.count(60) == 1
+    real = sets["real"]["pixels"].features
+    assert by_name(wanted)["entropy_train"]["value"] == pytest.approx(entropy(real, floor=FLOOR))
+
+
 def test_a_training_set_of_one_image_has_no_value_for_distinct_rows():
     rng = np.random.default_rng(2)
     training = np.tile(rng.standard_normal((1, 4)).astype(np.float32), (10, 1))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfloop import neighbours
+from selfloop import neighbours, tiles
 from selfloop.errors import UserError
 from selfloop.neighbours import nearest, nearest_others, pairwise
 
@@ -43,9 +43,11 @@ def clusters(rng, n, d, spread, offset=0.0):
     return (centres[rng.integers(0, 10, n)] + spread * rng.standard_normal((n, d))).astype(np.float32)
 
 
-@pytest.fixture(params=["brute", "faiss"])
+@pytest.fixture(params=["brute", "tiles", "faiss"])
 def engine(request, monkeypatch):
     monkeypatch.setattr(neighbours, "_BRUTE_VALUES", 2**40 if request.param == "brute" else 0)
+    monkeypatch.setattr(neighbours, "_FAISS_PAIRS", 0 if request.param == "faiss" else 2**40)
+    monkeypatch.setattr(tiles, "_SIDE", 64)
 
 
 @pytest.mark.parametrize("d", [1, 3, 64])
@@ -93,17 +95,18 @@ def test_plain_faiss_gets_the_cluster_wrong():
 @settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(2, 40), d=st.integers(1, 6), exponent=st.integers(-30, 30), distinct=st.integers(1, 40),
-    seed=st.integers(0, 2**32 - 1), brute=st.booleans(), dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 2**32 - 1), brute=st.booleans(), side=st.sampled_from([1, 5, 64]),
+    dtype=st.sampled_from([np.float32, np.float64]),
 )  # fmt: skip
-def test_any_scale_and_any_duplicates(n, d, exponent, distinct, seed, brute, dtype):
+def test_any_scale_and_any_duplicates(n, d, exponent, distinct, seed, brute, side, dtype):
     rng = np.random.default_rng(seed)
     values = rng.standard_normal((distinct, d)) * 10.0**exponent
     items = values[rng.integers(0, distinct, n)].astype(dtype)
-    saved, neighbours._BRUTE_VALUES = neighbours._BRUTE_VALUES, 2**40 if brute else 0
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "_BRUTE_VALUES", 2**40 if brute else 0)
+        patch.setattr(tiles, "_SIDE", side)
         check(items, items, min(2, n - 1), np.arange(n))
-    finally:
-        neighbours._BRUTE_VALUES = saved
+        check(items, items + items[::-1], min(2, n))
 
 
 def test_scaling_by_a_power_of_two_scales_to_the_bit(engine):
@@ -143,7 +146,7 @@ def test_the_gpu_index_is_used_where_there_is_one(monkeypatch):
         index_cpu_to_all_gpus=lambda index: moved.append(index) or index,
     )
     monkeypatch.setitem(sys.modules, "faiss", fake)
-    monkeypatch.setattr(neighbours, "_GPU_PAIRS", 100 * 100)
+    monkeypatch.setattr(neighbours, "_FAISS_PAIRS", 100 * 100)
     items = np.random.default_rng(6).standard_normal((100, 200)).astype(np.float32)
     check(items, items, 1, np.arange(100))
     assert len(moved) == 1, "100 x 100 pairs are enough here, and one search makes one index"

@@ -7,14 +7,15 @@ Distances are therefore right to a relative 1e-5, near-duplicates included, and 
 integers (in any unit that is a power of two) with squared norms about their centre below 2**22, every distance is
 exact, ties included.
 
-Threads are as many as BLAS was given (OMP_NUM_THREADS), used here for whole blocks of rows with BLAS held at one each:
-no waiting for one another within a product, and the same results to the bit whatever their number.
+Threads work on whole blocks of rows; results are the same to the bit whatever their number.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
+
+from selfloop.blas_threads import blas_threads
 
 TAKEN = -np.inf  # stands for the squared distance of an item that is chosen already
 
@@ -43,20 +44,16 @@ class ChosenDistances:
         self._items = np.arange(len(features))  # the pool position of each working row
         self._rows, self._norms = self._working_copy()
         self._slack = 2 * (8 + np.sqrt(features.shape[1])) * np.finfo(np.float32).eps  # error of a product / norm
-        from threadpoolctl import ThreadpoolController
-
-        self._blas = ThreadpoolController().select(user_api="blas")
-        workers = max((library.num_threads for library in self._blas.lib_controllers), default=1)
-        self._buffers = [np.zeros(_ROWS * _PICKS, np.float32) for _ in range(workers)]  # no NaN for BLAS to meet
-        self._threads = ThreadPoolExecutor(workers)
 
     def __enter__(self) -> "ChosenDistances":
-        self._one_each = self._blas.limit(limits=1)  # from here on, until restored
+        with ExitStack() as stack:
+            self._threads, workers = stack.enter_context(blas_threads())
+            self._end = stack.pop_all()
+        self._buffers = [np.zeros(_ROWS * _PICKS, np.float32) for _ in range(workers)]  # no NaN for BLAS to meet
         return self
 
     def __exit__(self, *error) -> None:
-        self._threads.shutdown()
-        self._one_each.restore_original_limits()
+        self._end.close()
 
     def add(self, positions: np.ndarray) -> None:
         """Choose the items at ``positions`` (int[p], not chosen before) and bring every other distance up to date."""

@@ -95,10 +95,14 @@ def _neighbours(
     else:
         within = None if searched is None else searched.within_samples[:, 0]
         within_real = None if searched is None or searched.within_real is None else searched.within_real[:, 0]
+        same = training.ids.equals(real.ids)  # the first training set is all of generation 0
+        if same and within_real is None:
+            within_real = nearest_others(real.features, 1)[0][:, 0]
         threshold = threshold_row(space, real.features, options, within_real)
         rows, far = [threshold], None if heldout is None else heldout.features
         features = (samples.features, training.features, far)
-        found = neighbour_rows(space, *features, threshold["value"], options, within)
+        known = (within, within_real if same else None)
+        found = neighbour_rows(space, *features, threshold["value"], options, *known)
     return [*rows, *found.rows], distance_histogram(found.samples, found.heldout, threshold["value"])
 
 

@@ -95,17 +95,18 @@ def neighbour_rows(
     threshold: float,
     options: Options,
     within_samples: np.ndarray | None = None,
+    within_training: np.ndarray | None = None,
 ) -> Neighbours:
     """Return entropy, duplicates, generalization scores, memorisation and spread of one space.
 
     ``samples`` n x d, ``training`` N x d (D_g), ``heldout`` H x d or None; ``threshold`` of near-duplicates,
-    Euclidean; ``within_samples`` float64[n] the distances from each sample to its nearest other one, where they are
-    known. ``near_duplicate_fraction`` is of samples near a training item; ``merged_train`` counts the training items
-    that are near-duplicates of earlier ones.
+    Euclidean; ``within_samples`` float64[n] and ``within_training`` float64[N] the distances from each to its nearest
+    other one, where they are known. ``near_duplicate_fraction`` is of samples near a training item; ``merged_train``
+    counts the training items that are near-duplicates of earlier ones.
     """
     n, size, d = len(samples), len(training), samples.shape[1]
     to_training, positions = nearest(samples, training, 2)
-    within = nearest_others(training, 1)[0][:, 0]
+    within = nearest_others(training, 1)[0][:, 0] if within_training is None else within_training
     entropy = entropy_report(training, within)
     own = nearest_others(samples, 1)[0][:, 0] if within_samples is None else within_samples
     own_entropy = entropy_from_distances(own, d, floor=FLOOR)

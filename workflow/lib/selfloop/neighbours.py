@@ -1,9 +1,11 @@
-"""Exact nearest neighbours: candidates from faiss in float32, distances and their order in float64.
+"""Exact nearest neighbours: candidates in float32, distances and their order in float64.
 
-faiss computes ||q||^2 + ||b||^2 - 2 q.b in float32, which cancels for near-duplicates and far from the origin. So the
-items are shifted to the mean and scaled, a few more candidates than asked are taken, and their distances are computed
-anew as differences in float64. A row whose k-th neighbour is not separated from the candidates left out by more than
-the rounding error bound is searched again in float64. The answer does not depend on the BLAS, the device or threads.
+Candidates come from ||q||^2 + ||b||^2 - 2 q.b in float32, which cancels for near-duplicates and far from the origin:
+on a CPU a set among itself from `selfloop.tiles`, which compares each pair once; two large sets, and all on a GPU, from
+faiss, which is as fast there; small sets from the tiles again, since faiss takes longer to be imported. So the items
+are shifted to the mean and scaled, a few more candidates than asked are taken, and their distances are computed anew as
+differences in float64. A row whose k-th neighbour is not separated from the candidates left out by more than the
+rounding error bound is searched again in float64. The answer does not depend on the BLAS, the device or threads.
 """
 
 import contextlib
@@ -12,10 +14,11 @@ import os
 import numpy as np
 
 from selfloop.errors import UserError
+from selfloop.tiles import tile_candidates
 
 _EXTRA = 6  # candidates beyond those asked for
 _BRUTE_VALUES = 2**16  # fewer values to compare than this are not worth an index
-_GPU_PAIRS = 2**28  # fewer pairs than this are not worth the start of a GPU
+_FAISS_PAIRS = 2**28  # fewer pairs than this are not worth the import of faiss or the start of a GPU
 _ROWS = 64  # rows of a float64 product at least
 _CHUNK = 2**20  # float64 values in a temporary
 
@@ -24,7 +27,8 @@ def nearest(queries: np.ndarray, base: np.ndarray, k: int, *, own: np.ndarray | 
     """Return the k nearest items of ``base`` to each query: (distances float64 Q x k, positions int64 Q x k).
 
     ``queries`` Q x d and ``base`` N x d are finite floats. ``own`` int64[Q] is the position in ``base`` of each query
-    itself, which is left out: by position, so that an exact duplicate stays a neighbour at distance 0. Distances are
+    itself, which is left out: by position, so that an exact duplicate stays a neighbour at distance 0 (0 .. N - 1 where
+    both are the same array). Distances are
     Euclidean, ascending; of equal ones the lower position stands first, and which ones of more than k equal ones are
     returned is not promised. Raises UserError when there are fewer than k items.
     """
@@ -37,8 +41,7 @@ def nearest(queries: np.ndarray, base: np.ndarray, k: int, *, own: np.ndarray | 
     if len(queries) * base.size <= _BRUTE_VALUES:
         bound, positions = np.inf, np.tile(np.arange(len(base)), (len(queries), 1))
     else:
-        count = min(len(base), k + (own is not None) + _EXTRA)
-        bound, positions = _faiss_candidates(queries, base, count, frame)
+        bound, positions = _candidates(queries, base, k, own, frame)
     distances, positions = _ranked(queries, base, positions, own, k, frame[1])
     unsure = np.flatnonzero((distances[:, -1] > bound) & (distances[:, -1] > 0))
     if len(unsure):
@@ -48,7 +51,8 @@ def nearest(queries: np.ndarray, base: np.ndarray, k: int, *, own: np.ndarray | 
 
 def nearest_others(items: np.ndarray, k: int, rows: np.ndarray | None = None):
     """Return the k nearest *other* items of each of ``items`` N x d (of each of ``rows`` int64[R], if given)."""
-    rows = np.arange(len(items)) if rows is None else rows
+    if rows is None:
+        return nearest(items, items, k, own=np.arange(len(items)))
     return nearest(items[rows], items, k, own=rows)
 
 
@@ -95,16 +99,25 @@ def pair_distances(queries: np.ndarray, base: np.ndarray, rows: np.ndarray, colu
     return result
 
 
-def _faiss_candidates(queries, base, count, frame):
-    """Return (float64[Q], int64 Q x count): nearest in float32, and what the distance of any other item is at least."""
-    faiss = import_faiss()
-    base32, queries32 = _framed(base, frame, np.float32), _framed(queries, frame, np.float32)
-    index = faiss.IndexFlatL2(base.shape[1])
-    if len(queries) * len(base) >= _GPU_PAIRS and faiss.get_num_gpus() > 0:
-        index = faiss.index_cpu_to_all_gpus(index)
-    index.add(base32)
-    squared, positions = index.search(queries32, count)
-    if count == len(base):
+def _candidates(queries, base, k, own, frame):
+    """Return (float64[Q], int64 Q x K): what the distance of any other item is at least, and the nearest in float32."""
+    among = own is not None and queries is base
+    base32 = _framed(base, frame, np.float32)
+    queries32 = base32 if among else _framed(queries, frame, np.float32)
+    faiss = import_faiss() if len(queries) * len(base) >= _FAISS_PAIRS else None
+    on_gpu = faiss is not None and faiss.get_num_gpus() > 0
+    if on_gpu or (faiss and not among):
+        count = min(len(base), k + (own is not None) + _EXTRA)
+        index = faiss.IndexFlatL2(base.shape[1])
+        index = faiss.index_cpu_to_all_gpus(index) if on_gpu else index
+        index.add(base32)
+        squared, positions = index.search(queries32, count)
+        everything = count == len(base)
+    else:
+        count = min(len(base) - among, k + (own is not None and not among) + _EXTRA)
+        squared, positions = tile_candidates(queries32, base32, count)
+        everything = count == len(base) - among
+    if everything:
         return np.inf, positions
     left_out = squared[:, -1].astype(np.float64) - _rounding(queries32, base32, np.float32)
     return np.sqrt(np.maximum(left_out, 0.0)) / frame[1], positions
