@@ -12,7 +12,7 @@ import pytest
 from selfloop.errors import UserError
 from selfloop.metrics_table import Row
 from selfloop.statistics import Bootstrap, t_interval
-from selfloop.summary import COLUMNS, page, summarise, write_summary
+from selfloop.summary import COLUMNS, _estimate, page, summarise, write_summary
 
 SCRIPT = Path(__file__).resolve().parents[2] / "workflow/scripts/summarize.py"
 
@@ -91,7 +91,7 @@ def test_as_a_program(tmp_path):
     assert found[0]["t_low"] == "" and found[6]["difference"] == "1.0"
     text = outputs[0][1]
     assert "a&lt;b" in text and "a<b" not in text and "main (control)" in text
-    assert "<td>2.5 ± 0.5774" in text and "<td>3.5 ± 0.5774<small>" in text and "share_g0" not in text
+    assert "<td>2.50 ± 0.58" in text and "<td>3.50 ± 0.58<small>" in text and "share_g0" not in text
     assert "<h1>Generation 2</h1>" in text and "Seeds: 3." in text
 
 
@@ -99,7 +99,27 @@ def test_the_page_marks_what_excludes_zero():
     table = rows("main", [1.0, 2.0, 3.0]) + rows("up", [11.0, 12.1, 12.9]) + rows("noise", [0.0, 3.0, 3.5])
     text = page(summarise([*table, *rows("same", [1.0, 2.0, 3.0])], "main"))
     assert text.count("<strong>+10") == 1 and "<span>+0.167 [" in text and "<small>the same</small>" in text
+    assert "up to" not in text
+    assert "only one of two arms has are left out of their difference: up to 1." in page(
+        summarise(rows("main", [1.0, 2.0, 3.0]) + rows("a", [1.0, 2.0]), "main")
+    )
     assert "nothing here can be told from chance" in page(summarise(rows("main", [1.0]), "main"))
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "text"),
+    [
+        (1.3068, 0.01979, "1.307 ± 0.020"),
+        (-250.4, 37.2, "-250 ± 37"),
+        (1234.5, 678.9, "1234 ± 679"),
+        (-0.004059, 3.883e-5, "-0.004059 ± 0.000039"),
+        (1e-9, 2e-10, "1e-09 ± 2e-10"),
+        (0.0, 0.0, "0 ± 0"),
+        (86.92, None, "86.92"),
+    ],
+)
+def test_a_mean_has_the_decimals_of_its_error(mean, error, text):
+    assert _estimate(mean, error) == text
 
 
 def test_none_is_an_empty_field(tmp_path):

@@ -95,20 +95,28 @@ def _cell(entry: Mapping) -> str:
     """
     if entry["mean"] is None:
         return "<td>"
-    error = "" if entry["se"] is None else f" ± {_number(entry['se'])}"
-    text, low, high = f"{_number(entry['mean'])}{error}", entry["t_low"], entry["t_high"]
-    if entry["difference"] is None:
-        return f"<td>{text}"
-    if low is None:
-        return f"<td>{text}<small>{entry['difference']:+.3g}</small>"
-    if low == high == 0:
-        return f"<td>{text}<small>the same</small>"
-    tag = "strong" if low > 0 or high < 0 else "span"
-    return f"<td>{text}<small><{tag}>{entry['difference']:+.3g} [{low:.3g}, {high:.3g}]</{tag}></small>"
+    text, difference = _estimate(entry["mean"], entry["se"]), entry["difference"]
+    low, high = entry["t_low"], entry["t_high"]
+    if difference is None:
+        below = ""
+    elif low is None:
+        below = f"<small>{difference:+.3g}</small>"
+    elif low == high == 0:
+        below = "<small>the same</small>"
+    else:
+        tag = "strong" if low > 0 or high < 0 else "span"
+        below = f"<small><{tag}>{difference:+.3g} [{low:.3g}, {high:.3g}]</{tag}></small>"
+    return f"<td>{text}{below}".replace("-", "\u2212")
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _estimate(mean: float, error: float | None) -> str:
+    """Write the error with two digits and the mean with as many decimals: 1.307 ± 0.020."""
+    if error is None:
+        return f"{mean:.4g}"
+    decimals = 1 - int(np.floor(np.log10(error))) if error > 0 else 7
+    if decimals > 6:
+        return f"{mean:.4g} ± {error:.2g}"
+    return f"{mean:.{max(0, decimals)}f} ± {error:.{max(0, decimals)}f}"
 
 
 def _note(entries: Sequence[Mapping]) -> str:
@@ -122,7 +130,7 @@ def _note(entries: Sequence[Mapping]) -> str:
     unpaired = max((entry["n_unpaired"] or 0) for entry in entries)
     text += "± is one standard error of the mean over seeds. "
     if unpaired:
-        text += f"Up to {unpaired} seeds are in one of the two arms alone and left out of the difference. "
+        text += f"Seeds that only one of two arms has are left out of their difference: up to {unpaired}. "
     return text
 
 
