@@ -33,11 +33,12 @@ def test_everything_promised_is_there(finished):
     for folder in ("gen3", "greedy/gen3", "subsample/gen3"):
         for name in ("model/weights.safetensors", "model/model.json", "samples/part-0000.npy", "training_set.parquet",
                      "samples/part-0000.parquet", "embeddings/classifier/part-0000.parquet", "fid.json", "metrics.json",
-                     "logs/train.log", "logs/loss.tsv", "benchmarks/train.tsv", "benchmarks/train.json"):  # fmt: skip
+                     "histograms.json", "logs/train.log", "logs/loss.tsv", "benchmarks/train.tsv", "benchmarks/train.json"):  # fmt: skip
             assert (results / folder / name).is_file(), (folder, name)
     assert not (results / "gen3/selection.parquet").exists() and (results / "gen2/selection.parquet").exists()
     assert not list(results.rglob("*.checkpoint")) and not list(results.rglob("*.tmp"))
-    for name in ("metrics.csv", "config.resolved.yaml", "figures/curves.png", "figures/grid_g3.png", "explorer.html"):
+    for name in ("metrics.csv", "summary.csv", "summary.html", "config.resolved.yaml", "figures/curves.png",
+                 "figures/grid_g3.png", "explorer.html"):  # fmt: skip
         assert (results / name).is_file(), name
     fid = json.loads((results / "gen3/fid.json").read_text())
     assert fid["label"] == "FD (classifier)" and fid["n_generated"] == fid["n_reference"] == 64
