@@ -14,7 +14,7 @@ def hash_of(page) -> dict[str, str]:
     return page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
 
 
-def grey(page, canvas: str = "#grid canvas") -> int:
+def grey(page, canvas: str = "#first-grid canvas") -> int:
     """Return the grey level in the middle of the first tile."""
     return page.locator(canvas).first.evaluate("c => c.getContext('2d').getImageData(4, 4, 1, 1).data[0]")
 
@@ -23,7 +23,7 @@ def shows(page, arm: str, seed: int, generation: int) -> None:
     """Wait until the images are those of a chain and generation, and check what is written about them."""
     wanted = level(arm, seed, generation)
     page.wait_for_function(
-        "want => document.querySelector('#grid canvas')?.getContext('2d').getImageData(4, 4, 1, 1).data[0] === want",
+        "want => document.querySelector('#first-grid canvas')?.getContext('2d').getImageData(4, 4, 1, 1).data[0] === want",
         arg=wanted, timeout=5000,
     )  # fmt: skip
     assert page.locator("#now").inner_text() == (f"Generation {generation}" if generation else "Real data")
@@ -42,7 +42,6 @@ def test_it_opens_at_the_first_generation_of_the_main_chain(open_page, explorer)
     page = open_page(explorer)
     shows(page, "main", 0, 1)
     assert page.title() == "selfloop: run explorer"
-    assert page.locator("#grid canvas").count() == 6, "the tracked samples"
     assert page.locator("#legend button").all_inner_texts()[0].startswith("main")
 
 
@@ -71,7 +70,7 @@ def test_the_table_has_the_mean_and_standard_error_over_seeds(open_page, explore
     values = [fd("greedy", seed, 2) for seed in (0, 1)]
     error = abs(values[0] - values[1]) / 2  # sd sqrt(2) times half the difference, over sqrt(2 seeds)
     assert cell(page, FD, 0) == f"{values[1]:g}"
-    assert cell(page, FD, 2) == f"{math.fsum(values) / 2:g} ± {error:g}"
+    assert cell(page, FD, 2) == f"{math.fsum(values) / 2:.1f} ± {error:.1f}"
     assert cell(page, FD, 3) == "40 : 80"
     assert cell(page, "Kernel distance to the real data", 0) == "\N{MINUS SIGN}0.5"
 
@@ -85,12 +84,12 @@ def test_arms_and_seeds_switch(open_page, explorer):
     page = open_page(explorer, "#generation=2")
     page.get_by_role("combobox", name="Arm", exact=True).select_option("greedy")
     shows(page, "greedy", 0, 2)
-    assert "greedy = selection.script: greedy.py" in page.locator("#about").inner_text()
+    assert page.locator("#about").inner_text() == "greedy differs by selection.script: greedy.py"
     page.get_by_role("combobox", name="Seed", exact=True).select_option("1")
     shows(page, "greedy", 1, 2)
     page.locator("#legend button", has_text="main").click()
     shows(page, "main", 1, 2)
-    assert page.locator("#about").inner_text() == ""
+    assert page.locator("#about").inner_text() == "main is the config as it stands"
 
 
 def test_the_keyboard_does_everything(open_page, explorer):
@@ -130,12 +129,19 @@ def test_space_plays_to_the_end_and_pauses(open_page, explorer):
     shows(page, "main", 0, GENERATIONS)
 
 
-def test_views_of_the_samples(open_page, explorer):
+def test_samples_of_the_same_seeds_and_the_first_in_order(open_page, explorer):
     page = open_page(explorer, "#generation=2")
-    page.get_by_label("First in order").check()
-    page.wait_for_function("() => document.querySelectorAll('#grid canvas').length === 40")
-    assert "the first 40 of 40 samples" in page.locator("#samples-note").inner_text()
-    assert hash_of(page)["view"] == "first"
+    shows(page, "main", 0, 2)
+    assert page.locator("#tracked-grid canvas").count() == 6 and page.locator("#first-grid canvas").count() == 40
+    assert "6 samples of the same random seeds" in page.locator("#tracked-note").inner_text()
+    assert "the first 40 of 40 samples" in page.locator("#first-note").inner_text()
+    corners = "e => [...e.children].map(c => c.getContext('2d').getImageData(0, 0, 1, 1).data[0])"
+    assert page.locator("#tracked-grid").evaluate(corners) == list(range(6))
+    assert page.locator("#first-grid").evaluate(corners) == list(range(40)), "every image in its place"
+    page.keyboard.press("Home")
+    shows(page, "main", 0, 0)
+    assert not page.locator("#tracked").is_visible()
+    assert "the first 40 of 40 real training images" in page.locator("#first-note").inner_text()
 
 
 def test_nearest_training_images_are_of_the_generation_before(open_page, explorer):
@@ -166,19 +172,19 @@ def test_curves_metric_log_scale_and_values_under_the_pointer(open_page, explore
     last = {"x": chart.bounding_box()["width"] - 20, "y": 150}
     chart.hover(position=last)
     tip = page.locator("#tip").inner_text()
-    assert tip.split() == ["Generation", "4", "main", "41", "±", "1", "greedy", "44", "±", "1"]
+    assert tip.split() == ["Generation", "4", "main", "41.0", "±", "1.0", "greedy", "44.0", "±", "1.0"]
     chart.click(position=last)
     shows(page, "greedy", 0, 4)
 
 
 def test_the_address_keeps_what_is_chosen(open_page, explorer):
-    page = open_page(explorer, "#arm=greedy&seed=1&generation=3&metric=precision&space=classifier&log=1&view=first")
+    page = open_page(explorer, "#arm=greedy&seed=1&generation=3&metric=precision&space=classifier&log=1")
     shows(page, "greedy", 1, 3)
     assert page.locator("#metric option:checked").inner_text() == "Precision: samples that look real"
     page.keyboard.press("ArrowLeft")
     page.reload()
     shows(page, "greedy", 1, 2)
-    assert page.get_by_label("First in order").is_checked() and page.get_by_label("Log scale").is_checked()
+    assert page.get_by_label("Log scale").is_checked()
 
 
 @pytest.mark.parametrize(
@@ -186,13 +192,13 @@ def test_the_address_keeps_what_is_chosen(open_page, explorer):
 )
 def test_a_wrong_address_shows_something_that_exists(open_page, explorer, hash):
     page = open_page(explorer, hash)
-    page.wait_for_selector("#grid canvas")
+    page.wait_for_selector("#first-grid canvas")
     assert hash_of(page)["arm"] == "main" and hash_of(page)["generation"] in ("1", "4")
 
 
 def test_every_control_has_a_name_and_a_visible_focus(open_page, explorer):
     page = open_page(explorer)
-    page.wait_for_selector("#grid canvas")
+    page.wait_for_selector("#first-grid canvas")
     seen = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -200,8 +206,7 @@ def test_every_control_has_a_name_and_a_visible_focus(open_page, explorer):
             const e = document.activeElement, style = getComputedStyle(e);
             if (e === document.body) return null;
             const name = e.ariaLabel || e.labels?.[0]?.innerText || e.innerText || e.getAttribute("aria-labelledby");
-            const ring = e.type === "radio" ? getComputedStyle(e.nextElementSibling) : style;
-            return [e.id || e.tagName, name.trim(), ring.outlineStyle];
+            return [e.id || e.tagName, name.trim(), style.outlineStyle];
         }""")
         if found is None:
             break
@@ -214,7 +219,7 @@ def test_every_control_has_a_name_and_a_visible_focus(open_page, explorer):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_fits_the_screen_in_light_and_dark(open_page, explorer, width, scheme):
     page = open_page(explorer, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.wait_for_selector("#grid canvas")
+    page.wait_for_selector("#first-grid canvas")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     paper, ink = page.evaluate(
         "(({backgroundColor, color}) => [backgroundColor, color])(getComputedStyle(document.body))"

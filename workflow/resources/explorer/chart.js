@@ -51,7 +51,7 @@ function renderLogBox(log) {
 
 function draw(curve, values, log) {
   const width = Math.max(260, $("plot").clientWidth);
-  const height = Math.round(Math.min(340, Math.max(220, width * 0.5)));
+  const height = Math.round(Math.min(420, Math.max(220, width * 0.58)));
   const [low, high] = extent(curve, values, log);
   const vertical = axis(low, high, log, Math.round(height / 55));
   const x = (g) => MARGIN.left + ((g - 0.7) / (LAST - 0.4)) * (width - MARGIN.left - MARGIN.right);
@@ -109,7 +109,7 @@ function armLines(curve, arm, x, y) {
   const width = arm === state.arm ? 2.6 : 1.6;
   const place = ({ generation, mean }) => [x(generation), y(mean)];
   const line = (points, size) => {
-    const look = { class: "curve", style, "stroke-width": size, "stroke-dasharray": dashes(arm, size) };
+    const look = { class: "curve", style, "stroke-width": size, "stroke-dasharray": dashes(arm, Math.max(size, 1.6)) };
     return shape("path", { ...look, d: path(points.map(place)) || null });
   };
   const points = seriesOf(curve, arm);
@@ -126,11 +126,9 @@ function mark(arm, [px, py], generation) {
 function curveText(curve) {
   const parts = [];
   if (Math.max(...ARMS.map((_, arm) => seedsOf(arm).length)) > 1) parts.push("Line: mean over seeds; band: one standard error.");
-  if (curve.baseline !== null) parts.push(`Thin: ${lowerFirst(CURVES[curve.baseline].title)}.`);
+  if (curve.baseline !== null) parts.push(`Thin lines: ${CURVES[curve.baseline].title}.`);
   return parts.join(" ");
 }
-
-const lowerFirst = (text) => text[0].toLowerCase() + text.slice(1);
 
 /** Return the picture of an arm's line and marker for legend and readout. */
 function lineKey(arm) {

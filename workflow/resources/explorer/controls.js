@@ -24,9 +24,14 @@ function renderControls() {
   const text = state.generation ? `generation ${state.generation}` : "real data";
   slider.setAttribute("aria-valuetext", `${text} of ${last}`);
   $("now").textContent = text[0].toUpperCase() + text.slice(1);
-  $("about").textContent = ARMS[state.arm].about ? `${ARMS[state.arm].name} = ${ARMS[state.arm].about}` : "";
-  for (const input of document.querySelectorAll("[name=view]")) input.checked = input.value === state.view;
+  $("about").textContent = aboutArm(ARMS[state.arm]);
   renderTicks(Number(slider.min), last);
+}
+
+/** Say what sets an arm apart. There is a line for every arm, so that the page stands still when arms change. */
+function aboutArm({ name, about }) {
+  if (about) return `${name} differs by ${about}`;
+  return ARMS.length > 1 ? `${name} is the config as it stands` : "";
 }
 
 function fillSelect(select, entries, chosen) {
@@ -89,9 +94,9 @@ const KEYS = {
   " ": () => play(player === null),
 };
 
-/** Return whether a key belongs to the element in focus: lists, switches and buttons have their own. */
+/** Return whether a key belongs to the element in focus: lists and buttons have their own. */
 function ownKey(target, key) {
-  if (target.matches("select, input[type=radio]")) return true;
+  if (target.matches("select")) return true;
   if (target.matches("button, input[type=checkbox]")) return key === " ";
   if (target.matches(".scroll")) return key === "ArrowLeft" || key === "ArrowRight";
   return false;
@@ -112,7 +117,6 @@ function listen() {
   $("seed").addEventListener("change", (event) => choose({ seed: Number(event.target.value) }));
   $("generation").addEventListener("input", (event) => go(Number(event.target.value)));
   $("play").addEventListener("click", () => play(player === null));
-  $("views").addEventListener("change", (event) => choose({ view: event.target.value }));
   $("metric").addEventListener("change", (event) => choose({ curve: Number(event.target.value) }));
   $("log").addEventListener("change", (event) => choose({ log: event.target.checked }));
   $("plot").addEventListener("pointermove", showTip);

@@ -53,9 +53,14 @@ function format(value) {
   return text.replace("-", "−");
 }
 
-/** Write a mean with its standard error, to the digits that the error has. */
+/** Write a mean with its standard error, both to the second digit of the error. */
 function formatMean({ mean, error }) {
-  return error === null ? format(mean) : `${format(mean)} ± ${Number(error.toPrecision(2)).toLocaleString("en", { maximumSignificantDigits: 2 })}`;
+  if (error === null || error === 0) return error === null ? format(mean) : `${format(mean)} ± 0`;
+  const power = Math.floor(Math.log10(error)) - 1;
+  if (power < -6) return `${format(mean)} ± ${format(error)}`;
+  const digits = { minimumFractionDigits: Math.max(0, -power), maximumFractionDigits: Math.max(0, -power) };
+  const write = (value) => (Math.round(value / 10 ** power) * 10 ** power).toLocaleString("en", digits).replace("-", "−");
+  return `${write(mean)} ± ${write(error)}`;
 }
 
 const count = (n) => n.toLocaleString("en");

@@ -1,6 +1,6 @@
 // Samples, and samples beside their nearest training images, cut from the sheet of a generation.
 
-const GRID = 528; // pixels that the samples are wide at most, with the space beside each
+const WIDE = 528; // pixels that a grid of samples is wide at most, with the space beside each image
 const decoded = new Map(); // position of a sheet -> promise of its image
 
 function decode(position) {
@@ -24,7 +24,7 @@ function tile(image, sheet, position) {
 const tiles = (image, sheet, first, n) => Array.from({ length: n }, (_, k) => tile(image, sheet, first + k));
 
 /** Return a width of tiles of at most `most` pixels: a whole number of screen pixels for each of theirs. */
-const tileWidth = (sheet, most) => `${sheet.width * Math.max(1, Math.floor(most / sheet.width))}px`;
+const tileWidth = (sheet, most) => sheet.width * Math.max(1, Math.floor(most / sheet.width));
 
 async function renderImages() {
   const chain = chainOf(state.arm, state.seed);
@@ -43,25 +43,22 @@ async function renderImages() {
 }
 
 function renderSamples(image, sheet, generation) {
-  const tracked = anyTracked() && state.view === "tracked";
-  const shown = tracked && generation > 0 ? [0, sheet.tracked] : [sheet.tracked, sheet.samples];
-  const n = Math.min(shown[1], tracked ? Math.max(...SHEETS.map((each) => each.tracked)) : Infinity);
-  const columns = n <= 16 ? 4 : 8;
-  $("grid").style.setProperty("--columns", columns);
-  $("grid").style.setProperty("--tile", tileWidth(sheet, GRID / columns - 4));
-  $("grid").replaceChildren(...tiles(image, sheet, shown[0], n));
-  $("views").hidden = !anyTracked();
-  const text = samplesText(sheet, generation, tracked, n) + instead(generation);
-  $("samples-note").textContent = text;
-  $("grid").setAttribute("aria-label", text);
+  const real = `Generation 0: the first ${count(sheet.samples)} of ${count(sheet.n)} real training images.`;
+  const first = `Generation ${generation}: the first ${count(sheet.samples)} of ${count(sheet.n)} samples, none chosen.`;
+  const tracked = `Model ${generation}, ${count(sheet.tracked)} samples of the same random seeds in every generation and arm.`;
+  $("tracked").hidden = sheet.tracked === 0;
+  fillGrid("tracked", tiles(image, sheet, 0, sheet.tracked), tileWidth(sheet, 84), tracked + instead(generation));
+  const shown = tiles(image, sheet, sheet.tracked, sheet.samples);
+  fillGrid("first", shown, tileWidth(sheet, 40), (generation ? first : real) + instead(generation));
 }
 
-const anyTracked = () => SHEETS.some((sheet) => sheet.tracked > 0);
-
-function samplesText(sheet, generation, tracked, n) {
-  if (generation === 0) return `Generation 0: the first ${count(n)} of ${count(sheet.n)} real training images.`;
-  if (tracked) return `Model ${generation}, ${count(n)} samples: the same random seeds in every generation and arm.`;
-  return `Generation ${generation}: the first ${count(n)} of ${count(sheet.n)} samples, none chosen.`;
+function fillGrid(name, canvases, width, text) {
+  const grid = $(`${name}-grid`);
+  grid.style.setProperty("--columns", Math.floor(WIDE / (width + 4)));
+  grid.style.setProperty("--tile", `${width}px`);
+  grid.replaceChildren(...canvases);
+  grid.setAttribute("aria-label", text);
+  $(`${name}-note`).textContent = text;
 }
 
 /** Say so where the pictures are of another generation than the numbers. */
@@ -76,7 +73,7 @@ function renderNearest(image, sheet, generation) {
     return figure;
   });
   $("groups").replaceChildren(...figures);
-  $("groups").style.setProperty("--tile", tileWidth(sheet, Math.min(64, Math.max(32, 2 * sheet.width))));
+  $("groups").style.setProperty("--tile", `${tileWidth(sheet, Math.min(64, Math.max(32, 2 * sheet.width)))}px`);
 }
 
 function nearestText(sheet, generation) {

@@ -1,6 +1,6 @@
 // What is chosen. It stands in the address after #, so that a link or a reload shows the same.
 
-const state = { arm: 0, seed: CHAINS[0].seed, generation: 1, curve: 0, log: null, view: "tracked" };
+const state = { arm: 0, seed: CHAINS[0].seed, generation: 1, curve: 0, log: null };
 
 /** Change what is chosen and show it; what does not fit together is brought into range. */
 function choose(changes) {
@@ -18,7 +18,6 @@ function writeHash() {
   const { metric, space } = CURVES[state.curve];
   const words = { arm: ARMS[state.arm].name, seed: state.seed, generation: state.generation, metric, space };
   if (state.log !== null) words.log = Number(state.log);
-  if (state.view !== "tracked") words.view = state.view;
   const hash = "#" + new URLSearchParams(words);
   if (hash === location.hash) return;
   try {
@@ -40,6 +39,5 @@ function readHash() {
   const curve = CURVES.findIndex(named);
   if (curve >= 0) found.curve = curve;
   if (["0", "1"].includes(words.get("log"))) found.log = words.get("log") === "1";
-  if (["tracked", "first"].includes(words.get("view"))) found.view = words.get("view");
   return found;
 }
