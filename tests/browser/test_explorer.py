@@ -3,11 +3,18 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 from made_up_run import GENERATIONS, fd, level, make_page, write_run
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="session")
+def explorer(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    return make_page(write_run(folder), folder / "explorer.html")
 
 
 def hash_of(page) -> dict[str, str]:
@@ -23,9 +30,11 @@ def shows(page, arm: str, seed: int, generation: int) -> None:
     """Wait until the images are those of a chain and generation, and check what is written about them."""
     wanted = level(arm, seed, generation)
     page.wait_for_function(
-        "want => document.querySelector('#first-grid canvas')?.getContext('2d').getImageData(4, 4, 1, 1).data[0] === want",
-        arg=wanted, timeout=5000,
-    )  # fmt: skip
+        """want => document.querySelector('#first-grid canvas')
+            ?.getContext('2d').getImageData(4, 4, 1, 1).data[0] === want""",
+        arg=wanted,
+        timeout=5000,
+    )
     assert page.locator("#now").inner_text() == (f"Generation {generation}" if generation else "Real data")
     found = hash_of(page)
     assert (found["arm"], found["seed"], found["generation"]) == (arm, str(seed), str(generation))

@@ -22,7 +22,7 @@ rule collect:
             "results/metrics.csv",
             caption="../report/metrics.rst",
             category="Metrics",
-            labels={"figure": "all numbers (table)"},
+            labels={"figure": "all numbers (CSV file)"},
         ),
     log:
         "results/logs/collect.log",
