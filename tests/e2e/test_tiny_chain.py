@@ -33,7 +33,8 @@ def test_everything_promised_is_there(finished):
     for folder in ("gen3", "greedy/gen3", "subsample/gen3"):
         for name in ("model/weights.safetensors", "model/model.json", "samples/part-0000.npy", "training_set.parquet",
                      "samples/part-0000.parquet", "embeddings/classifier/part-0000.parquet", "fid.json", "metrics.json",
-                     "histograms.json", "logs/train.log", "logs/loss.tsv", "benchmarks/train.tsv", "benchmarks/train.json"):  # fmt: skip
+                     "histograms.json", "logs/train.log", "logs/loss.tsv", "benchmarks/train.tsv",
+                     "benchmarks/train.json"):  # fmt: skip
             assert (results / folder / name).is_file(), (folder, name)
     assert not (results / "gen3/selection.parquet").exists() and (results / "gen2/selection.parquet").exists()
     assert not list(results.rglob("*.checkpoint")) and not list(results.rglob("*.tmp"))
