@@ -12,7 +12,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from selfloop import evaluation, memorization, metrics
-from selfloop.contracts import make_table
+from selfloop.contracts import embedding_column, features, make_table
 from selfloop.distribution import frechet_distance, kid, statistics
 from selfloop.diversity import vendi_score
 from selfloop.embedded import Embedded, first_rows, lookup, read_spaces
@@ -133,6 +133,32 @@ def test_heldout_as_the_reference(images):
     assert rows["fd_real"] == default["fd_real"]
     assert rows["precision"]["n_reference"] == 40
     assert "gs" not in rows, "no neighbours were asked for"
+
+
+def test_every_space_has_its_distances_and_the_first_one_the_classes(images):
+    folder, _ = images
+    label_all(folder, "real")
+    stems = {"samples": ["g2"], "real": ["real"], "heldout": ["heldout"], "pool": ["g1", "real"]}
+    for name in ("g1", "g2", "real", "heldout"):
+        table = read_table(folder / f"{name}.parquet", "embeddings")
+        half = embedding_column(features(table)[:, :2])
+        table = table.set_column(table.column_names.index("embedding"), "embedding", half)
+        write_table(folder / f"{name}_half.parquet", table, "embeddings", INFO)
+    files = {name: [f"{space}={folder}/{stem}{ending}.parquet" for space, ending in (("all", ""), ("half", "_half"))
+                    for stem in of] for name, of in stems.items()}  # fmt: skip
+    training_set = read_table(folder / "training_set.parquet", "training_set")
+    sets = read_spaces(files, ["all", "half"])
+    both = evaluate(sets, training_set, ["all", "half"], ["half"], Options(kid_subsets=2))
+    alone = evaluate(sets, training_set, ["half"], [], Options(kid_subsets=2))
+    names = ["fd", "fd_heldout", "fd_real", "kid", "kid_std", "precision", "recall", "density", "coverage", "vendi"]
+    for space in ("all", "half"):
+        assert set(names) < {r["metric"] for r in both.rows if r["space"] == space}, space
+    by_metric = {r["metric"]: r for r in both.rows if r["space"] == "half"}
+    assert all(by_metric[r["metric"]] == r for r in alone.rows if r["metric"] in names)
+    assert [r["space"] for r in both.rows if r["metric"] == "class_distance"] == ["all"]
+    assert both.histograms["classes"]["space"] == "all" and list(both.histograms["nearest_training_distance"]) == [
+        "half"
+    ]
 
 
 def test_without_heldout(images):
