@@ -46,13 +46,13 @@ rule summarize:
             "results/summary.csv",
             caption="../report/summary.rst",
             category="Metrics",
-            labels={"figure": "means over seeds, differences (table)"},
+            labels={"figure": "all means and differences (CSV file)"},
         ),
         page=report(
             "results/summary.html",
             caption="../report/summary_page.rst",
             category="Metrics",
-            labels={"figure": "the last generation"},
+            labels={"figure": "all metrics of the last generation"},
         ),
     log:
         "results/logs/summarize.log",
