@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,19 @@ from PIL import Image
 from selfloop.errors import UserError
 from selfloop.explorer import check_size, curves, fill, page_data, read_chains, thin
 from selfloop.metrics_table import Row, Table
-from selfloop.pictures import ACROSS, Amounts, encode, evenly, pictures, plan, sheet, shrink, tile_shape
+from selfloop.pictures import (
+    ACROSS,
+    Amounts,
+    compressed_share,
+    encode,
+    evenly,
+    pictures,
+    plan,
+    sheet,
+    shrink,
+    tile_shape,
+)
+from selfloop.samples import write_samples
 
 
 def images(n, channels=1, size=8, seed=0):
@@ -83,14 +96,28 @@ def test_large_images_are_averaged_down_by_a_whole_factor():
 # ---- what fits ----
 
 
+def chains_of(n, shared=0):
+    """Name the sheets of n chains of ten generations; the first generations are shared."""
+    return [[(0 if g < shared else chain, g) for g in range(11)] for chain in range(n)]
+
+
+def test_what_chains_share_takes_room_once():
+    alone, shared = (plan(Amounts(12, 64, 10), chains_of(20, k), (3, 32, 32), 1e7) for k in (0, 10))
+    assert shared > alone and shared[0] == 11
+
+
+def test_images_that_compress_leave_room_for_more():
+    noise, flat = images(64, 3, 32), np.full((64, 3, 32, 32), 7, np.uint8)
+    assert compressed_share([flat]) < 0.02 and compressed_share([flat, noise]) == 1
+
+
 def test_everything_is_shown_where_it_fits():
-    assert plan(Amounts(12, 64, 10), [range(11)] * 4, (1, 8, 8), 1e7) == (11, Amounts(12, 64, 10))
+    assert plan(Amounts(12, 64, 10), chains_of(4), (1, 8, 8), 1e7) == (11, Amounts(12, 64, 10))
 
 
 @pytest.mark.parametrize("chains", [1, 2, 4, 12, 40, 70])
 def test_incompressible_images_of_any_number_of_chains_stay_under_the_limit(chains):
-    pictured = [list(range(11))] * chains
-    most, amounts = plan(Amounts(12, 64, 10), pictured, (3, 32, 32), 1e7)
+    most, amounts = plan(Amounts(12, 64, 10), chains_of(chains), (3, 32, 32), 1e7)
     n = amounts.tracked + amounts.samples + 6 * amounts.pairs
     size = len(encode(images(n, 3, 32)))
     assert size <= amounts.bytes((3, 32, 32)), "noise, which lossless coding cannot make smaller"
@@ -100,7 +127,7 @@ def test_incompressible_images_of_any_number_of_chains_stay_under_the_limit(chai
 
 def test_what_can_never_fit_is_one_line():
     with pytest.raises(UserError, match=r"not even three generations of 500 chains.*raise report.explorer_mb"):
-        plan(Amounts(12, 64, 10), [range(11)] * 500, (3, 64, 64), 1e7)
+        plan(Amounts(12, 64, 10), chains_of(500), (3, 64, 64), 1e7)
 
 
 def test_pictured_generations_are_thinned_evenly_with_both_ends():
@@ -112,7 +139,7 @@ def test_pictured_generations_are_thinned_evenly_with_both_ends():
 
 def test_chains_without_images_need_no_room():
     chains = [{"pictured": []}]
-    assert thin(chains, [], Amounts(1, 2, 3), 0) == Amounts(1, 2, 3)
+    assert thin(chains, [], Amounts(1, 2, 3), 0) == ([[]], Amounts(1, 2, 3))
 
 
 def test_a_page_over_its_limit_is_one_line():
@@ -192,11 +219,24 @@ def test_the_page_is_one_file_of_the_same_bytes_that_asks_for_nothing(tmp_path):
     assert str(tmp_path) not in text, "no path of the machine"
 
 
-def test_the_page_keeps_its_limit(tmp_path):
-    arguments = write_run(tmp_path, arms=("main",))
-    for limit in ("10", "1"):
+def test_the_page_keeps_its_limit_even_where_images_compress_worse_than_those_that_are_looked_at(tmp_path):
+    chains = json.loads((arguments := write_run(tmp_path, arms=("main",), seeds=(0,)))[3])
+    for g in (1, 2, 3):  # the first and the last generation are plain
+        write_samples(Path(chains[0]["samples"]["0-4"].replace("*", str(g))), images(40, 3, 64, g), {"stage": "test"},
+                      sample_id=[f"s{g}-{i}" for i in range(40)], index=range(40), seed=range(40))  # fmt: skip
+    for g in (0, 4):
+        write_samples(Path(chains[0]["samples"]["0-4"].replace("*", str(g))), np.full((40, 3, 64, 64), 9, np.uint8),
+                      {"stage": "test"}, sample_id=[f"s{g}-{i}" for i in range(40)], index=range(40))  # fmt: skip
+    for g in range(1, 5):
+        write_samples(Path(chains[0]["tracked"]["1-4"].replace("*", str(g))), images(6, 3, 64, g), {"stage": "test"},
+                      sample_id=list("abcdef"), index=range(6), seed=range(6))  # fmt: skip
+    shown = {}
+    for limit in ("10", "1.5"):
         output = make_page([*arguments, "--limit-mb", limit], tmp_path / f"{limit}.html")
         assert output.stat().st_size < float(limit) * 1e6
+        found = json.loads(re.search(r'id="data">(.*?)</script>', output.read_text())[1])
+        shown[limit] = found["sheets"][1]["samples"]
+    assert shown["10"] == 40 and 1 <= shown["1.5"] < 40
 
 
 def test_a_shared_generation_has_one_sheet(tmp_path):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from _stage import parser, stage
 
-from selfloop.explorer import check_size, fill, page_data, read_chains, room, thin
+from selfloop.explorer import check_size, fill, fits, page_data, read_chains, room, sheet_key, thin
 from selfloop.files import atomic, read_array, read_table
 from selfloop.metrics_table import Table, read_metrics
-from selfloop.pictures import Amounts, pictures, sheet
+from selfloop.pictures import Amounts, compressed_share, pictures, sheet
 from selfloop.samples import gather, read_samples
 
 
@@ -32,22 +32,31 @@ def main() -> None:
     args = options.parse_args()
     table, chains = Table.of(read_metrics(args.metrics)), read_chains(args.chains)
     left = room(fill(args.page, page_data(table, chains, [], [{} for _ in chains])), args.limit_mb)
-    shapes = [read_array(chain["samples"][0]).shape[1:] for chain in chains if chain["pictured"]]
-    amounts = thin(chains, shapes, Amounts(args.rows, args.images, args.pairs), left)
-    sheets, places = [], []
-    made: dict[tuple, int] = {}  # generations that arms share have one sheet
-    for chain in chains:
-        place = {}
-        for g in chain["pictured"]:
-            key = (chain["samples"][g], chain["training_set"].get(g), chain["tracked"].get(g))
-            if key not in made:
-                made[key] = len(sheets)
-                sheets.append(sheet(of_generation(chain, g, amounts)))
-            place[g] = made[key]
-        places.append(place)
-    page = check_size(fill(args.page, page_data(table, chains, sheets, places)), args.limit_mb)
+    imaged = [chain for chain in chains if chain["pictured"]]
+    shapes = [read_array(chain["samples"][0]).shape[1:] for chain in imaged]
+    ends = {chain["samples"][g] for chain in imaged for g in (0, chain["pictured"][-1])}
+    share = compressed_share([read_array(path)[:64] for path in ends]) if ends else 1
+    wanted = Amounts(args.rows, args.images, args.pairs)
+    for size in sorted({share, 1}):  # as images of the run are compressed; if others are not, as if none were
+        pictured, amounts = thin(chains, shapes, wanted, left / size)
+        page = fill(args.page, page_data(table, chains, *sheets(chains, pictured, amounts)))
+        if fits(page, args.limit_mb):
+            break
     with atomic(Path(args.output)) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(check_size(page, args.limit_mb), encoding="utf-8")
+
+
+def sheets(chains: list[dict], pictured: list[list[int]], amounts: Amounts) -> tuple[list[dict], list[dict]]:
+    """Return the sheets of all chains, and for each chain the position of its sheet by generation."""
+    made, places, position = [], [], {}
+    for chain, generations in zip(chains, pictured, strict=True):
+        for g in generations:
+            key = sheet_key(chain, g)
+            if key not in position:
+                position[key] = len(made)
+                made.append(sheet(of_generation(chain, g, amounts)))
+        places.append({g: position[sheet_key(chain, g)] for g in generations})
+    return made, places
 
 
 def of_generation(chain: dict, g: int, amounts: Amounts):

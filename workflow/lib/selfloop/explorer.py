@@ -51,19 +51,25 @@ def _expand(runs: Mapping[str, str]) -> dict[int, str]:
     return found
 
 
-def thin(chains: Sequence[Mapping], shapes: Sequence[tuple[int, ...]], wanted: Amounts, room: float) -> Amounts:
-    """Reduce the pictured generations of ``chains`` in place, and return the amounts of images, so that all fit.
+def sheet_key(chain: Mapping, g: int) -> tuple:
+    """Return what tells the sheet of a generation from others: the files that it is made of. Arms share sheets."""
+    return chain["samples"][g], chain["training_set"].get(g), chain["tracked"].get(g)
+
+
+def thin(
+    chains: Sequence[Mapping], shapes: Sequence[tuple[int, ...]], wanted: Amounts, room: float
+) -> tuple[list[list[int]], Amounts]:
+    """Return the generations of each chain whose images are shown, and the amounts of a sheet, so that all fit.
 
     ``shapes`` are C x H x W of the chains that have images; ``room`` is in bytes.
     """
-    pictured = [chain["pictured"] for chain in chains if chain["pictured"]]
-    if not pictured:
-        return wanted
+    pictured = [chain["pictured"] for chain in chains]
+    if not shapes:
+        return pictured, wanted
     largest = max(map(tile_shape, shapes), key=lambda shape: int(np.prod(shape)))
-    most, amounts = plan(wanted, pictured, largest, room)
-    for chain in chains:
-        chain["pictured"] = evenly(chain["pictured"], most)
-    return amounts
+    keys = [[sheet_key(chain, g) for g in chain["pictured"]] for chain in chains]
+    most, amounts = plan(wanted, keys, largest, room)
+    return [evenly(generations, most) for generations in pictured], amounts
 
 
 def curves(table: Table, chains: Sequence[Mapping]) -> list[dict]:
@@ -150,15 +156,20 @@ def _read(parts: Mapping[str, str | Path], name: str) -> str:
         raise UserError(f"{parts[name]}: no such file") from None
 
 
+def fits(page: str, limit_mb: float) -> bool:
+    """Whether the page is no larger than its limit, 1 MB = 1,000,000 bytes."""
+    return room(page, limit_mb) >= 0
+
+
 def check_size(page: str, limit_mb: float) -> str:
-    """Return ``page`` if it is no larger than ``limit_mb`` (1 MB = 1,000,000 bytes); UserError otherwise."""
-    size = len(page.encode())
-    if size > limit_mb * _MB:
-        raise UserError(f"explorer.html would have {size / _MB:.1f} MB, over its limit of {limit_mb:g}; "
+    """Return ``page`` if it fits; UserError otherwise."""
+    if not fits(page, limit_mb):
+        size = len(page.encode()) / _MB
+        raise UserError(f"explorer.html would have {size:.1f} MB, over its limit of {limit_mb:g}; "
                         "raise report.explorer_mb")  # fmt: skip
     return page
 
 
 def room(page: str, limit_mb: float) -> float:
-    """Return the bytes that a page without images leaves under the limit."""
+    """Return the bytes that a page leaves under the limit."""
     return limit_mb * _MB - len(page.encode())

@@ -20,7 +20,7 @@ ACROSS = 16  # tiles in a row of a sheet
 LARGEST = 64  # pixels: the longer side of a tile; larger images are averaged down by a whole factor
 LOOKED_AT = 512  # samples whose nearest training image is searched for
 _OVERHEAD, _MARGIN = 2048, 0.95  # bytes of a sheet beside its pixels; share of the room that is planned for
-_STEPS = 16  # in which the number of images is reduced
+_STEPS = 32  # in which the number of images is reduced
 
 
 class Amounts(NamedTuple):
@@ -31,7 +31,7 @@ class Amounts(NamedTuple):
     pairs: int  # in each of three groups
 
     def reduced(self, steps: int) -> "Amounts":
-        """Return less: first samples go with the square of ``steps`` sixteenths, pairs with them, tracked to a half."""
+        """Return ``steps`` of 32 parts: of the first samples their square, of the tracked at least half."""
         share = steps / _STEPS
         counts = self.tracked * (1 + share) / 2, self.samples * share**2, self.pairs * share
         return Amounts(*(max(min(whole, 1), int(n)) for whole, n in zip(self, counts, strict=True)))
@@ -39,8 +39,7 @@ class Amounts(NamedTuple):
     def bytes(self, shape: tuple[int, ...]) -> int:
         """Return an upper bound of a sheet's size in base64; ``shape`` is C x H x W of a tile."""
         images = self.tracked + self.samples + 6 * self.pairs
-        tiles = -(-images // ACROSS) * ACROSS if images > ACROSS else images
-        return (tiles * int(np.prod(shape)) + _OVERHEAD) * 4 // 3
+        return (images * int(np.prod(shape)) + _OVERHEAD) * 4 // 3
 
 
 class Pictures(NamedTuple):
@@ -125,32 +124,37 @@ def encode(tiles: np.ndarray) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def plan(
-    wanted: Amounts, pictured: Sequence[Sequence[int]], shape: tuple[int, ...], room: float
-) -> tuple[int, Amounts]:
+def compressed_share(parts: Sequence[np.ndarray]) -> float:
+    """Return what is left of images when they are encoded, as a share of their bytes, with a margin of a tenth."""
+    tiles = [shrink(check_images(images, "samples")) for images in parts]
+    return min(1.0, 1.1 * max(len(encode(each)) * 3 / 4 / each.nbytes for each in tiles))
+
+
+def plan(wanted: Amounts, sheets: Sequence[Sequence], shape: tuple[int, ...], room: float) -> tuple[int, Amounts]:
     """Return (pictured generations of a chain, images of a sheet): the most that fits into ``room`` bytes.
 
-    ``pictured`` holds the generations of each chain that could be shown. First the images of a sheet are reduced, then
-    the generations to three (the real data, the first and the last), and last the images to one of each kind.
+    ``sheets`` names the sheets of each chain, one for each generation that could be shown; chains may share some. First
+    the images of a sheet are reduced, then the generations to three (the real data, the first and the last), and last
+    the images to one of each kind.
     """
-    for most, amounts in _plans(wanted, max(map(len, pictured))):
-        sheets = sum(len(evenly(generations, most)) for generations in pictured)
-        if sheets * amounts.bytes(shape) <= _MARGIN * room:
+    for most, amounts in _plans(wanted, max(map(len, sheets))):
+        distinct = {sheet for chain in sheets for sheet in evenly(chain, most)}
+        if len(distinct) * amounts.bytes(shape) <= _MARGIN * room:
             return most, amounts
     raise UserError(
-        f"explorer.html: not even three generations of {len(pictured)} chains with one image of each kind, "
+        f"explorer.html: not even three generations of {len(sheets)} chains with one image of each kind, "
         f"{shape[1]} x {shape[2]} pixels, fit into its limit; raise report.explorer_mb"
     )
 
 
 def _plans(wanted: Amounts, longest: int) -> Iterator[tuple[int, Amounts]]:
     least = min(longest, 3)
-    yield from ((longest, wanted.reduced(steps)) for steps in range(_STEPS, 1, -1))
-    yield from ((most, wanted.reduced(2)) for most in range(longest, least - 1, -1))
+    yield from ((longest, wanted.reduced(steps)) for steps in range(_STEPS, 3, -1))
+    yield from ((most, wanted.reduced(4)) for most in range(longest, least - 1, -1))
     yield least, Amounts(*(min(n, 1) for n in wanted))
 
 
-def evenly(generations: Sequence[int], most: int) -> list[int]:
+def evenly(generations: Sequence, most: int) -> list:
     """Return at most ``most`` (3 or more) of ascending generations: the first two, the last, and evenly between."""
     n = len(generations)
     if n <= most:
