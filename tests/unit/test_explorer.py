@@ -245,7 +245,9 @@ def test_a_shared_generation_has_one_sheet(tmp_path):
     chain = json.loads(arguments[position])[0]
     text = (tmp_path / "metrics.csv").read_text()
     (tmp_path / "metrics.csv").write_text(text + "".join(f"b,0,{g},fd,1,1,1,classifier,\n" for g in (1, 2)))
-    arguments[position] = json.dumps([chain, chain | {"arm": "b", "pictured": [0, 1, 2]}])
+    arguments[position] = json.dumps(
+        [chain, chain | {"arm": "b", "pictured": [0, 1, 2], "tracked": {"1-2": chain["tracked"]["1-4"]}}]
+    )
     page = make_page(arguments, tmp_path / "x.html").read_text()
     data = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
     assert len(data["sheets"]) == 5

@@ -52,8 +52,12 @@ def _expand(runs: Mapping[str, str]) -> dict[int, str]:
 
 
 def sheet_key(chain: Mapping, g: int) -> tuple:
-    """Return what tells the sheet of a generation from others: the files that it is made of. Arms share sheets."""
-    return chain["samples"][g], chain["training_set"].get(g), chain["tracked"].get(g)
+    """Return what tells the sheet of a generation from others: its samples (and so its model) and its training set.
+
+    Arms share the sheets of the generations that they share. Tracked samples are then the same too: every chain has
+    drawn its own, from the same model and seeds.
+    """
+    return chain["samples"][g], chain["training_set"].get(g)
 
 
 def thin(
