@@ -41,6 +41,9 @@ def test_everything_promised_is_there(finished):
     for name in ("metrics.csv", "summary.csv", "summary.html", "config.resolved.yaml", "figures/curves.png",
                  "figures/grid_g3.png", "explorer.html"):  # fmt: skip
         assert (results / name).is_file(), name
+    for name in ("fd", "gs", "entropy", "entropy_gs", "trace_gs", "real_share", "pca", "evolution", "nearest_g3"):
+        for ending in ("png", "svg", "pdf"):
+            assert (results / f"figures/{name}.{ending}").is_file(), (name, ending)
     fid = json.loads((results / "gen3/fid.json").read_text())
     assert fid["label"] == "FD (classifier)" and fid["n_generated"] == fid["n_reference"] == 64
     header, *rows = (results / "metrics.csv").read_text().splitlines()

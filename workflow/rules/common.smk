@@ -276,18 +276,19 @@ PICTURED = [link for link in CHAINS if makes_images(link)]
 MOMENTS = [link for link in CHAINS if not makes_images(link)]
 GRIDS = [(link, g) for link in PICTURED for g in spread(link.generations) if link.owns("sample" if g else "data", g)]
 NEAREST = [(link, g) for link in PICTURED for g in sorted({1, link.generations}) if link.owns("evaluate", g)]
+ENDINGS = ("png", "svg", "pdf")
 FIGURES = [
     "results/figures/curves.png",
     *(f"{link.folder}/figures/grid_g{g}.png" for link, g in GRIDS),
-    *(f"{link.folder}/figures/nearest_g{g}.png" for link, g in NEAREST),
-    *(f"{link.folder}/figures/evolution.png" for link in PICTURED),
+    *(f"{link.folder}/figures/nearest_g{g}.{ending}" for link, g in NEAREST for ending in ENDINGS),
+    *(f"{link.folder}/figures/evolution.{ending}" for link in PICTURED for ending in ENDINGS),
     *(f"{link.folder}/figures/moments.png" for link in MOMENTS),
 ]
 PAPER = CHAINS[0].config["report"]["paper"]
 PAPER_CURVES = os.path.relpath(HOME / "resources/paper_2509.16499.csv")
 WITH_PAPER = ("fd", "gs", "entropy", "real_share") if PAPER else ()
 NOT_DRAWN = {name: why_not(name, [link.config for link in CHAINS], bool(PICTURED)) for name in FIGURE_NAMES}
-FIGURES += [f"results/figures/{name}.png" for name in FIGURE_NAMES if not NOT_DRAWN[name]]
+FIGURES += [f"results/figures/{name}.{ending}" for name in FIGURE_NAMES if not NOT_DRAWN[name] for ending in ENDINGS]
 
 
 wildcard_constraints:
