@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import sqrtm
 
 from selfloop import distribution
@@ -68,12 +69,30 @@ def test_kid_of_the_whole_sets_against_a_loop():
 
 @pytest.mark.parametrize(("subsets", "size"), [(20, 50), (7, 300), (1, 2)])
 def test_kid_equals_torch_fidelity_on_its_subsets(monkeypatch, subsets, size):
-    """All subsets at once, in several blocks of rows, against torch-fidelity's function: equal to rounding."""
+    """All subsets at once, in several blocks of rows, and one by one, against torch-fidelity: equal to rounding."""
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+
     a, b = (x.astype(np.float32) for x in gaussians(4))
+    theirs = kid_features_to_metric(*(torch.from_numpy(x.astype(np.float64)) for x in (a, b)), kid_subsets=subsets,
+                                    kid_subset_size=size, rng_seed=5, verbose=False)  # fmt: skip
+    expected = theirs[KEY_METRIC_KID_MEAN], theirs[KEY_METRIC_KID_STD]
     monkeypatch.setattr(distribution, "_KERNEL_ROWS", 64)
-    at_once = kid(a, b, subsets=subsets, subset_size=size, seed=2**32 + 5)
-    monkeypatch.setattr(distribution, "_ONE_KERNEL", 1)
-    assert at_once == pytest.approx(kid(a, b, subsets=subsets, subset_size=size, seed=5), rel=1e-9, abs=1e-9)
+    for one_kernel in (8192, 1):
+        monkeypatch.setattr(distribution, "_ONE_KERNEL", one_kernel)
+        ours = kid(a, b, subsets=subsets, subset_size=size, seed=2**32 + 5)
+        assert ours == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "d"), [(500, 1), (300, 20), (40, 64)])
+def test_fd_equals_torch_fidelity(n, d):
+    """In float64, also with fewer items than dimensions, where the covariances are singular."""
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+
+    rng = np.random.default_rng(n)
+    a, b = rng.standard_normal((n, d)), 1.5 * rng.standard_normal((n + 7, d)) + 0.1
+    theirs = [fid_features_to_statistics(torch.from_numpy(x)) for x in (a, b)]
+    theirs = [t | {"sigma": np.atleast_2d(t["sigma"])} for t in theirs]
+    assert fd(a, b) == pytest.approx(fid_statistics_to_metric(*theirs, False)[KEY_METRIC_FID], rel=1e-9)
 
 
 def test_kid_depends_on_the_seed_alone():

@@ -1,6 +1,7 @@
-"""Distances between two sets of features, by torch-fidelity's own feature-level functions; all sums in float64.
+"""Distances between two sets of features as torch-fidelity defines them; all sums in float64.
 
-torch-fidelity is imported when the first of these is called (it takes seconds and brings torch).
+The formulas stand here in numpy: torch-fidelity's modules bring torch, torchvision and its compiler, three seconds in
+every evaluation. tests/unit/test_distribution.py compares each with torch-fidelity's.
 """
 
 from dataclasses import dataclass
@@ -22,13 +23,11 @@ class Statistics:
 
 
 def statistics(features: np.ndarray) -> Statistics:
-    """Return mean and covariance of ``features`` N x d, N >= 2, as torch-fidelity's FID takes them."""
+    """Return mean and covariance of ``features`` N x d, N >= 2."""
     if len(features) < 2:
         raise UserError(f"a covariance needs at least 2 items, there are {len(features)}")
-    from torch_fidelity.metric_fid import fid_features_to_statistics
-
-    result = fid_features_to_statistics(_tensor(features))
-    return Statistics(result["mu"], np.atleast_2d(result["sigma"]))
+    features = features.astype(np.float64)
+    return Statistics(features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False)))
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
@@ -36,10 +35,9 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
 
     Of features of the FID-Inception network it is the FID; of any others, FD.
     """
-    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
-
-    first, second = ({"mu": s.mean, "sigma": s.covariance} for s in (a, b))
-    return fid_statistics_to_metric(first, second, False)[KEY_METRIC_FID]
+    difference = a.mean - b.mean
+    roots = np.sqrt(np.linalg.eigvals(a.covariance @ b.covariance).astype(np.complex128)).real
+    return float(difference @ difference + np.trace(a.covariance) + np.trace(b.covariance) - 2.0 * roots.sum())
 
 
 def kid(samples: np.ndarray, real: np.ndarray, *, subsets: int, subset_size: int, seed: int) -> tuple[float, float]:
@@ -53,20 +51,33 @@ def kid(samples: np.ndarray, real: np.ndarray, *, subsets: int, subset_size: int
             f"KID subsets of {subset_size} do not fit {len(samples)} samples against {len(real)} real images: "
             f"set evaluate.kid_subset_size to 2..{smallest}, or null"
         )
-    if max(len(samples), len(real)) <= _ONE_KERNEL:
-        values = _kid_by_subset(samples.astype(np.float64), real.astype(np.float64), subsets, subset_size, seed % 2**32)
-        return float(np.mean(values)), float(np.std(values))
-    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+    x, y, seed = samples.astype(np.float64), real.astype(np.float64), seed % 2**32
+    if max(len(x), len(y)) <= _ONE_KERNEL:
+        values = _kid_by_subset(x, y, subsets, subset_size, seed)
+    else:
+        rng = np.random.RandomState(seed)
+        values = [_squared_mmd(*(_subset(f, subset_size, rng) for f in (x, y))) for _ in range(subsets)]
+    return float(np.mean(values)), float(np.std(values))
 
-    result = kid_features_to_metric(
-        _tensor(samples),
-        _tensor(real),
-        kid_subsets=subsets,
-        kid_subset_size=subset_size,
-        rng_seed=seed % 2**32,
-        verbose=False,
-    )
-    return result[KEY_METRIC_KID_MEAN], result[KEY_METRIC_KID_STD]
+
+def _subset(features, size, rng):
+    """Return ``size`` of the rows, drawn as torch-fidelity draws them."""
+    return features[rng.choice(len(features), size, replace=False)]
+
+
+def _squared_mmd(x, y):
+    """Return the unbiased estimate of MMD^2 from m items each (Gretton et al. 2012, equation 4)."""
+    m = len(x)
+    within = sum(kernel.sum() - np.trace(kernel) for kernel in (_kernel(x, x), _kernel(y, y)))
+    return within / (m * (m - 1)) - 2.0 * _kernel(x, y).sum() / m**2
+
+
+def _kernel(x, y):
+    """Return (x.y / d + 1)^3 for all pairs."""
+    kernel = x @ y.T
+    kernel /= x.shape[1]
+    kernel += 1.0
+    return kernel * kernel * kernel
 
 
 def _kid_by_subset(x, y, subsets, size, seed):
@@ -86,19 +97,11 @@ def _kid_by_subset(x, y, subsets, size, seed):
 
 def _pair_sums(a, b, s_a, s_b, skip_diagonal):
     """Return float64[subsets], the sum of the kernel over the pairs of each subset, in blocks of rows."""
-    from torch_fidelity.metric_kid import kernel_poly
-
     result = np.zeros(s_a.shape[1])
     for start in range(0, len(a), _KERNEL_ROWS):
         rows = slice(start, start + _KERNEL_ROWS)
-        kernel = kernel_poly(a[rows], b)
+        kernel = _kernel(a[rows], b)
         if skip_diagonal:
             kernel[np.arange(len(kernel)), start + np.arange(len(kernel))] = 0.0
         result += np.einsum("ns,ns->s", s_a[rows], kernel @ s_b)
     return result
-
-
-def _tensor(features: np.ndarray):
-    import torch
-
-    return torch.from_numpy(np.array(features, dtype=np.float64, order="C"))
