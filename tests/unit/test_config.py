@@ -216,6 +216,20 @@ def test_merge_takes_an_empty_section_for_no_change_but_null_for_a_value():
     }
 
 
+def test_a_space_that_is_null_is_taken_out(run):
+    base = {"embedder": {"seed": 1, "spaces": {"a": {"plugin": "a.py"}, "b": {"plugin": "b.py"}}}}
+    assert merge(base, {"embedder": {"spaces": {"a": None}}}) == {
+        "embedder": {"seed": 1, "spaces": {"b": {"plugin": "b.py"}}}
+    }
+    assert list(base["embedder"]["spaces"]) == ["a", "b"], "merge changed its argument"
+    arms = {"one": {"embedder": {"spaces": {"pixels": None}}, "evaluate": {"neighbours": ["features"]}}}
+    main, one = run({"arms": arms})
+    assert (list(main.config["embedder"]["spaces"]), list(one.config["embedder"]["spaces"])) == (
+        ["features", "pixels"],
+        ["features"],
+    )
+
+
 trees = st.recursive(
     st.integers() | st.text(max_size=3),
     lambda inner: st.dictionaries(st.sampled_from(["a", "b", "plugin", "params"]), inner, max_size=4),

@@ -101,12 +101,24 @@ def merge(base: Mapping, difference: Mapping) -> dict:
     """Return ``base`` changed by ``difference``: mappings merge, everything else replaces; neither is modified.
 
     Where a ``plugin`` or ``script`` changes, the ``params`` beside it are dropped first, and with the generator's
-    those of ``sampling``: they belong to another file. A section with nothing in it (null) changes nothing.
+    those of ``sampling``: they belong to another file. A section with nothing in it (null) changes nothing; a feature
+    space that is null is taken out.
     """
     base = dict(base)
     if _replaced(base.get("generator"), difference.get("generator")) and isinstance(base.get("sampling"), dict):
         base["sampling"] = {**base["sampling"], "params": {}}
-    return _merge(base, difference)
+    return _without_null_spaces(_merge(base, difference), difference)
+
+
+def _without_null_spaces(config: dict, difference: Mapping) -> dict:
+    """Return ``config`` without those of its feature spaces that are null in ``difference``."""
+    embedder, wanted = config.get("embedder"), difference.get("embedder")
+    spaces = embedder.get("spaces") if isinstance(embedder, dict) else None
+    nulls = wanted.get("spaces") if isinstance(wanted, dict) else None
+    if not isinstance(spaces, dict) or not isinstance(nulls, dict):
+        return config
+    kept = {name: s for name, s in spaces.items() if s is None or name not in nulls or nulls[name] is not None}
+    return config if len(kept) == len(spaces) else {**config, "embedder": {**embedder, "spaces": kept}}
 
 
 def _merge(base: Mapping, difference: Mapping, inside_params: bool = False) -> dict:

@@ -60,14 +60,15 @@ class Chain:
     def settings(self, stage: str, g: int) -> dict:
         """Return what stage ``stage`` of generation ``g`` is told that can change its result."""
         c, common = self.config, {"results_version": RESULTS_VERSION[_VERSIONED.get(stage, stage)]}
-        machine = {key: c[key] for key in ("device", "precision", "compile", "deterministic")}
+        device = {key: c[key] for key in ("device", "deterministic")}
+        machine = device | {key: c[key] for key in ("precision", "compile")}  # of the generator alone
         if stage in ("data", "fresh", "heldout"):
             own = {"dataset": c["dataset"]}
             if stage != "heldout":
                 own |= {"seed": self.seed, "n": self.size if stage == "data" else self.real}
                 own |= {"balanced": c["training_set"]["balanced"]}
         elif stage == "train_embedder":
-            own = {"space": self.spaces[g], "seed": c["embedder"]["seed"], "threads": c["threads"][stage], **machine}
+            own = {"space": self.spaces[g], "seed": c["embedder"]["seed"], "threads": c["threads"][stage], **device}
         elif stage == "train":
             own = {"generator": c["generator"], "seed": self.seed, "threads": c["threads"][stage],
                    "processes": c["train_processes"], **machine}  # fmt: skip
@@ -76,7 +77,7 @@ class Chain:
             own = {**batch, "n": self.sampled, "seed": self.seed, "threads": c["threads"][stage], **machine}
         elif stage in ("embed", "embed_heldout", "embed_fresh"):
             own = {"spaces": self.spaces, "batch_size": c["embedder"]["batch_size"], "threads": c["threads"]["embed"],
-                   **machine}  # fmt: skip
+                   **device}  # fmt: skip
         elif stage == "select":
             own = {"training_set": c["training_set"], "seed": self.seed, "threads": c["threads"][stage]}
             own |= {"selection": c["selection"]} if g > 0 else {}
