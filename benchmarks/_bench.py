@@ -5,6 +5,7 @@ Import it before numpy or torch: the number of threads of BLAS and OpenMP is rea
 
 import os
 import platform
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -52,6 +53,17 @@ def keep(name: str, text: str, write: bool) -> None:
     if write:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.md").write_text(text.rstrip() + "\n")
+
+
+def checkout(folder: Path) -> None:
+    """Copy the workflow into an empty folder, and let the rules find this Python."""
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("workflow", "envs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    bin_folder = str(Path(sys.executable).parent)
+    if not os.environ["PATH"].startswith(bin_folder):
+        os.environ["PATH"] = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
 
 
 def clock():

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+TINY = ROOT / "tests/e2e/tiny.yaml"
 TOY = {
+    "bench_default_job.py": f"--generations 2 --config {TINY}",
+    "bench_dry_run.py": "--generations 1 --arms 2 --repeats 1",
     "bench_neighbours.py": "--n 300 --d 8 --threads 1 --repeats 1 --data collapsed",
     "bench_sampling.py": "--network small --batches 2 --precisions fp32 --steps 2 --threads 1 --evaluations 2 --n 16 "
     "--nimg 128",

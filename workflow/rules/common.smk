@@ -4,6 +4,7 @@ Rules are made by module-level loops. What a loop variable holds is bound in `in
 a loop variable in `shell:` text would be its last value in every rule.
 """
 
+import gc
 import json
 import os
 import re
@@ -12,6 +13,9 @@ import sys
 from pathlib import Path
 
 import yaml
+
+# Rules and jobs live to the end: looking for garbage among them takes a tenth of the time that it takes to load them.
+gc.set_threshold(100_000, 20, 100)
 
 HOME = Path(str(workflow.current_basedir)).parent  # the folder workflow/
 sys.path.insert(0, str(HOME / "lib"))
