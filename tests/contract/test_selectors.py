@@ -17,7 +17,7 @@ from selfloop.files import write_table
 from selfloop.selector import run_selector
 
 SELECTORS = Path(__file__).parents[2] / "workflow/plugins/selectors"
-SHIPPED = ["greedy", "keep_all", "random", "stratified", "threshold_decay"]
+SHIPPED = ["greedy", "greedy_coreset", "keep_all", "random", "stratified", "threshold_decay"]
 CHOOSING = [name for name in SHIPPED if name != "keep_all"]
 
 
@@ -59,7 +59,7 @@ def test_command_line_with_empty_params(name, files):
     assert answer.column("sample_id").to_pylist()[::20] == ["g1-000000", "g2-000000"]
     assert sum(answer.column("selected").to_pylist()) == (40 if name == "keep_all" else 12)
     ranks = sorted(rank for rank in answer.column("rank").to_pylist() if rank is not None)
-    assert ranks == (list(range(12)) if name in ("greedy", "threshold_decay") else [])
+    assert ranks == (list(range(12)) if name in ("greedy", "greedy_coreset", "threshold_decay") else [])
 
 
 @pytest.mark.parametrize("name", CHOOSING)
@@ -76,6 +76,7 @@ def test_unknown_parameter(name, files):
     done = command_line(name, files, "all", params={"tau_0": 3})
     known = {
         "greedy": "known: device, start",
+        "greedy_coreset": "known: factor, shards, start",
         "threshold_decay": "did you mean 'tau0'? (known: alpha, schedule, shuffle, start, tau0)",
     }
     assert done.returncode == 2
@@ -99,6 +100,7 @@ def test_impossible_n(name, n, files):
         ("keep_all", 12, {}, "keep_all: 12 of 40 items are wanted, and this rule keeps all; take random.py"),
         ("greedy", 12, {"start": 40}, "start is 40: it must be a position in the pool, 0 to 39"),
         ("greedy", 12, {"device": "gpu"}, "greedy: device is 'gpu': it must be cpu or cuda"),
+        ("greedy_coreset", 12, {"factor": 0.5}, "factor is 0.5: it must be at least 1"),
         ("threshold_decay", 12, {"alpha": 1.0}, "alpha is 1.0: it must be at least 0 and below 1"),
         ("threshold_decay", 12, {"tau0": -1}, "tau0 is -1: it must be a distance >= 0"),
         ("threshold_decay", 12, {"schedule": "fast"}, "schedule is 'fast': it must be one of paper, released"),

@@ -18,6 +18,7 @@ TOY = {
     "--nimg 128",
     "bench_selection.py": "--n 512 --d 8 --threads 1",
     "bench_selection.py --torch": "--n 512 --d 8 --threads 1",
+    "bench_selection_million.py": "--sizes 400 800 --d 8 --threads 1",
     "bench_training.py": "--network small --batch 4 --precisions fp32 --steps 1 --warmup 1 --images 8 --threads 1 "
     "--curve-steps 10 --curve-batch 2",
 }
