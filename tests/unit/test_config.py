@@ -33,6 +33,8 @@ FILES = {
     " pass\ndef load(weights, *, shape, steps=10, sampler='ddpm'): pass\n",
     "other.py": "def train(samples, *, epochs=3): pass\ndef load(weights): pass\n",
     "long.py": "def train(samples, *, nimg: int | None = None, epochs=3): pass\ndef load(weights): pass\n",
+    "guided.py": "def train(samples, *, num_classes: int | None = None): pass\n"
+    "def load(weights, *, guidance_scale=1.0): pass\n",
     "fitted.py": "def fit(images, labels, *, seed, device, epochs=5): pass\ndef load(*, state): pass\n",
     "pixels.py": "def load(): pass\n",
     "random.py": "def select(pool, reference, n, rng): pass\n",
@@ -328,6 +330,21 @@ def test_auto_settings_follow_the_table(run, hardware, difference, expected):
 def test_a_long_training_on_a_gpu_is_compiled(run, cuda, difference, expected):
     steps = {"sampling": {"params": {}}}
     assert run(steps, difference, hardware={"cuda": cuda, "bf16": True})[0].config["compile"] is expected
+
+
+@pytest.mark.parametrize(("classes", "scale", "wrong"), [(None, 2.0, True), (None, 1.0, False), (10, 2.0, False)])
+def test_guidance_without_classes_is_refused_before_anything_is_trained(run, classes, scale, wrong):
+    generator = {"plugin": "guided.py", "params": {"num_classes": classes}}
+    difference = {"generator": generator, "sampling": {"params": {"guidance_scale": scale}}}
+    if not wrong:
+        run(difference)
+        return
+    with pytest.raises(ConfigError) as caught:
+        run(difference)
+    expected = (
+        "sampling.params.guidance_scale: 2.0 guides towards a class, and the model has none: set generator.params."
+    )
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize("section", ["arms", "threads", "resources", "report", "sampling"])

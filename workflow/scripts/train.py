@@ -40,7 +40,6 @@ def main():
     settings = {name: getattr(a, name) for name in ("params", "generation", "seed", "threads", "processes", "device",
                                                    "precision", "compile", "deterministic",
                                                    "results_version")}  # fmt: skip
-    mark = fingerprint(a.generator, settings, samples)
     column = {name: training_set.column(name) for name in ("label", "replicate")}
     given = {
         "labels": None if column["label"].null_count else column["label"].to_numpy(),
@@ -50,6 +49,7 @@ def main():
         "precision": a.precision,
         "compile": a.compile,
     }
+    mark = fingerprint(a.generator, settings, samples, given["labels"], given["replicate"])
     team = Team(a.processes, given["device"])
     module = load_plugin(a.generator, "generator")
     if team.size > 1 and "team" not in inspect.signature(module.train).parameters:

@@ -194,6 +194,15 @@ def _precision(s: Settings) -> Iterator[Problem]:
         yield Problem("precision", "fp16 is for a GPU; on device cpu take fp32 or bf16")
 
 
+def _guidance(s: Settings) -> Iterator[Problem]:
+    """Guidance towards a class needs a model that knows classes: said before a model is trained without."""
+    scale, classes = (s[key].get(name) for key, name in (("sampling.params", "guidance_scale"),
+                                                         ("generator.params", "num_classes")))  # fmt: skip
+    if scale not in (None, 1) and classes is None:
+        yield Problem("sampling.params.guidance_scale", f"{scale} guides towards a class, and the model has none: set "
+                                                        "generator.params.num_classes")  # fmt: skip
+
+
 def _processes(s: Settings) -> Iterator[Problem]:
     processes, gpus = s["train_processes"], s["resources.train.gpu"]
     if processes > 1 and s["device"] == "cuda" and gpus != processes:
@@ -220,5 +229,5 @@ def _real_items(s: Settings) -> Iterator[Problem]:
 
 _CHECKS: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _real_fraction, _pool_control, _pool_rule, _keep_all, _pool_factor, _pool_size, _spaces, _evaluated, _compared,
-    _shards, _precision, _processes, _real_items,
+    _shards, _precision, _guidance, _processes, _real_items,
 )  # fmt: skip

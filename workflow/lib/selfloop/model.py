@@ -12,10 +12,16 @@ from selfloop.errors import UserError
 from selfloop.files import atomic, read_json, sha256, write_json
 
 
-def fingerprint(plugin: str, settings: Mapping, samples: np.ndarray) -> str:
-    """Return the SHA-256 of all that a training run depends on: the plug-in's file, its settings and the items."""
-    digest = hashlib.sha256(json.dumps([sha256(plugin), settings, samples.shape], sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(samples).data)
+def fingerprint(plugin: str, settings: Mapping, *items: np.ndarray | None) -> str:
+    """Return the SHA-256 of all that a training run depends on: the plug-in's file, its settings and the items.
+
+    ``items`` are arrays of one row an item (samples, labels, replicate), None where there is no such column.
+    """
+    shapes = [None if array is None else [str(array.dtype), *array.shape] for array in items]
+    digest = hashlib.sha256(json.dumps([sha256(plugin), settings, shapes], sort_keys=True).encode())
+    for array in items:
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

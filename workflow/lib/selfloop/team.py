@@ -35,10 +35,13 @@ class Team:
 
     def __init__(self, size: int, device: str):
         self.rank, self.size, self.device = rank(), size, device
+        self._watching = True
 
     def __enter__(self):
         if self.size == 1:
             return self
+        if self.device.startswith("cuda"):
+            self._take_gpu()
         if self.rank == 0:
             self._folder = Path(tempfile.mkdtemp(prefix="selfloop-team-"))
             self._others = [self._start(r) for r in range(1, self.size)]
@@ -67,7 +70,10 @@ class Team:
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def add(self, tensors: Sequence) -> None:
-        """Replace each tensor, in place, by its sum over the processes; one message for all of them."""
+        """Replace each of the ``tensors`` (floats of one dtype), in place, by its sum over the processes.
+
+        One message for all of them.
+        """
         if self.size == 1:
             return
         import torch
@@ -81,33 +87,29 @@ class Team:
         environment = os.environ | {_RANK: str(r), _MEETING: str(self._folder)}
         return subprocess.Popen([sys.executable, *sys.argv], env=environment, stdin=subprocess.DEVNULL)
 
-    def _join(self) -> None:
+    def _take_gpu(self) -> None:
         import torch
+
+        found = torch.cuda.device_count()
+        if found < self.size:
+            raise UserError(f"train_processes: {self.size} want a GPU each, torch finds {found}")
+        torch.cuda.set_device(self.rank)
+
+    def _join(self) -> None:
         import torch.distributed
 
-        cuda = self.device.startswith("cuda")
-        if cuda:
-            if torch.cuda.device_count() < self.size:
-                raise UserError(
-                    f"train_processes: {self.size} want a GPU each, torch finds {torch.cuda.device_count()}"
-                )
-            torch.cuda.set_device(self.rank)
-        else:  # all are on this machine, which may have no network and no name
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+        # all are on this machine, which may have no network and no name
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
         torch.distributed.init_process_group(
-            "nccl" if cuda else "gloo", init_method=f"file://{self._folder}/meeting", rank=self.rank,
+            "nccl" if self.device.startswith("cuda") else "gloo", init_method=f"file://{self._folder}/meeting", rank=self.rank,
             world_size=self.size, timeout=_PATIENCE,
         )  # fmt: skip
-
-    _watching = True
 
     def _watch_others(self) -> None:
         while self._watching:
             failed = [other.pid for other in self._others if other.poll() not in (None, 0)]
             if failed and self._watching:
-                print(
-                    "ERROR: a process of this training failed (its message stands above)", file=sys.stderr, flush=True
-                )
+                print("ERROR: a process of this training failed; see above", file=sys.stderr, flush=True)
                 shutil.rmtree(self._folder, ignore_errors=True)
                 os._exit(2)
             time.sleep(0.5)
