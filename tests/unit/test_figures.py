@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import line, rows
 
 from selfloop.contracts import make_table
 from selfloop.curves import moments, one_metric, overview
@@ -13,7 +14,7 @@ from selfloop.errors import UserError
 from selfloop.figures import Pairs, evolution, nearest_pairs, sample_grid, spread_ranks
 from selfloop.files import write_table
 from selfloop.metric_words import words
-from selfloop.metrics_table import Panel, Row, Table, read_metrics
+from selfloop.metrics_table import Panel, Table, read_metrics
 from selfloop.nearest_images import nearest_images
 from selfloop.samples import write_samples
 from selfloop.style import line_style, save, style
@@ -27,17 +28,6 @@ def images(n, channels=1, size=8, seed=0):
 
 def mosaic_of(figure, position=0):
     return np.asarray(figure.axes[position].images[0].get_array())
-
-
-def rows(metric, values, arm="main", seed=0, space="pixels", distance="", n=100, n_reference=None):
-    return [
-        Row(arm, seed, g, metric, value, n, n_reference, space, distance) for g, value in enumerate(values, start=1)
-    ]
-
-
-def line(ax, position):
-    x, y = ax.lines[position].get_data()
-    return list(x), [float(value) for value in y]
 
 
 # ---- images ----

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import line, rows
 
 from selfloop.against import AGAINST, correlation, one_against_another, paired
 from selfloop.config import read_yaml
@@ -25,17 +26,6 @@ from selfloop.style import line_style, save, style
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow/scripts"
 PAPER = ROOT / "workflow/resources/paper_2509.16499.csv"
-
-
-def rows(metric, values, arm="main", seed=0, space="pixels", distance="", n=100, n_reference=None):
-    return [
-        Row(arm, seed, g, metric, value, n, n_reference, space, distance) for g, value in enumerate(values, start=1)
-    ]
-
-
-def line(ax, position):
-    x, y = ax.lines[position].get_data()
-    return list(x), [float(value) for value in y]
 
 
 def words_of(figure) -> str:

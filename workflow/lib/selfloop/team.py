@@ -100,8 +100,9 @@ class Team:
 
         # all are on this machine, which may have no network and no name
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+        backend = "nccl" if self.device.startswith("cuda") else "gloo"
         torch.distributed.init_process_group(
-            "nccl" if self.device.startswith("cuda") else "gloo", init_method=f"file://{self._folder}/meeting", rank=self.rank,
+            backend, init_method=f"file://{self._folder}/meeting", rank=self.rank,
             world_size=self.size, timeout=_PATIENCE,
         )  # fmt: skip
 

@@ -59,7 +59,7 @@ def _read(folder):
     try:
         from transformers import Dinov2Model
     except ImportError:
-        raise UserError("dinov2: transformers is not installed: pip install 'selfloop[dinov2]'") from None
+        raise UserError("dinov2: transformers is not installed: pip install transformers") from None
     with reading(folder, "a DINOv2 model of transformers"):
         network, info = Dinov2Model.from_pretrained(folder, local_files_only=True, use_safetensors=True,
                                                     output_loading_info=True)  # fmt: skip

