@@ -46,9 +46,9 @@ def _copied(value):
     return [_copied(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def train(run=None, precision="bf16", compile=False, deterministic=True, **params):
+def train(run=None, precision="bf16", compile=False, deterministic=True, labels=None, **params):
     device = setup_torch("cuda", 1, deterministic)
-    weights = DDPM.train(IMAGES, labels=None, seed=1, device=device, precision=precision, compile=compile,
+    weights = DDPM.train(IMAGES, labels=labels, seed=1, device=device, precision=precision, compile=compile,
                          run=run or _Run(), team=Team(1, device), **SMALL | params)  # fmt: skip
     return {name: value.detach().cpu().numpy() for name, value in weights.items()}
 
@@ -124,3 +124,21 @@ def test_a_gpu_samples_what_a_cpu_samples(sampler, steps):
     assert np.abs(images["cuda"] - images["cpu"]).max() <= 2
     assert np.array_equal(sample(seeds), images["cuda"])
     assert np.abs(sample(seeds[5:9]).astype(int) - images["cuda"][5:9]).max() <= 1
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 2.0])
+def test_a_conditional_model_samples_what_a_cpu_samples(guidance_scale):
+    """Labels are in the graphs of training and of sampling; guidance doubles the batch of the second."""
+    labels = np.arange(len(IMAGES)) % 3
+    weights = train(precision="fp32", labels=labels, num_classes=3)
+    assert equal(weights, train(precision="fp32", labels=labels, num_classes=3))
+    assert not equal(weights, train(precision="fp32", labels=labels[::-1].copy(), num_classes=3))
+    seeds, asked, images = item_seeds(2, 24), np.arange(24) % 3, {}
+    for device in ("cpu", "cuda"):
+        given = {"shape": (3, 16, 16), "model": SMALL | {"num_classes": 3}, "precision": "fp32", "compile": False}
+        sample = DDPM.load(
+            weights, device=device, sampler="dpmsolver++", steps=10, guidance_scale=guidance_scale, **given
+        )
+        images[device] = sample(seeds, labels=asked).astype(int)
+    assert np.abs(images["cuda"] - images["cpu"]).max() <= 2
+    assert not np.array_equal(sample(seeds, labels=(asked + 1) % 3), images["cuda"])
