@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -91,6 +92,16 @@ def test_greedy_scores():
 def test_threshold_decay_pinned(features, n, tau0, wanted, schedule):
     chosen = threshold_decay(features, n, 0, tau0=tau0, alpha=0.5, schedule=schedule)
     assert chosen.order.tolist() == wanted
+
+
+def test_a_threshold_of_nothing_where_the_processor_flushes_denormals():
+    """Squares below the smallest normal number are then 0 to a square root, whatever is left of them."""
+    torch.set_flush_denormal(True)
+    try:
+        for tau0 in (0.0, 1e-300, 1e-160):
+            assert threshold_decay(LINE, 4, 0, tau0=tau0).order.tolist() == [0, 1, 2, 3]
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def test_threshold_decay_scores():

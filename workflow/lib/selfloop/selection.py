@@ -203,6 +203,8 @@ def _next_size(size: int, taken: int, pool: int) -> int:
 def _largest_square(tau: float) -> float:
     """Return the largest float64 whose square root is at most tau: comparing squares with it compares distances."""
     square = tau * tau
+    if square < np.finfo(np.float64).tiny:  # no squared difference of float32 numbers lies between 0 and this
+        return 0.0
     while np.sqrt(square) > tau:
         square = np.nextafter(square, 0.0)
     while np.isfinite(square) and np.sqrt(np.nextafter(square, np.inf)) <= tau:

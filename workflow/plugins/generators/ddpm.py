@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from selfloop.descent import Descent, autocast
+from selfloop.descent import Descent, autocast, flushed_denormals
 from selfloop.diffusion import Objective, Sampler, Timesteps, diffusers_betas, to_images
 from selfloop.errors import UserError
 from selfloop.guidance import Guidance, class_numbers, drop_classes, guided
@@ -75,7 +75,6 @@ def train(
     """
     import torch
 
-    torch.set_flush_denormal(True)  # denormal numbers are slow on a CPU
     network = make_network(samples.shape[1:], block_out_channels, attention, layers_per_block, norm_num_groups,
                            attention_head_dim, mid_attention, dropout, zero_init, num_classes,
                            derive(seed, "weights", 0), device)  # fmt: skip
@@ -87,7 +86,7 @@ def train(
     rate = _learning_rate(lr_schedule, warmup_steps, total_steps)
     forward = torch.compile(network) if compile else network
     rows = team.share(batch_size)
-    with without_compiler(skip=not compile):
+    with without_compiler(skip=not compile), flushed_denormals():
         adamw = torch.optim.AdamW(network.parameters(), learning_rate, tuple(adam_betas), adam_eps, weight_decay,
                                   fused=True)  # fmt: skip
         descent = Descent(network, partial(objective, forward), adamw, rate, gradient_clip, ema_decay, precision,
