@@ -74,8 +74,8 @@ def test_two_processes_train_what_one_does(train, tmp_path):
 
 
 def test_a_killed_team_leaves_nobody_and_goes_on_from_its_checkpoint(train, tmp_path):
-    assert train("whole", 2, nimg=400 * 15).returncode == 0
-    process = train("killed", 2, nimg=400 * 15, start=subprocess.Popen)
+    assert train("whole", 2, nimg=150 * 15).returncode == 0
+    process = train("killed", 2, nimg=150 * 15, start=subprocess.Popen)
     checkpoint = tmp_path / "killed/model.checkpoint/checkpoint.pt"
     for _ in range(600):
         if checkpoint.exists():
@@ -88,7 +88,7 @@ def test_a_killed_team_leaves_nobody_and_goes_on_from_its_checkpoint(train, tmp_
             break
         time.sleep(0.1)
     assert not _running(str(tmp_path / "killed/model")), "the second process is still there"
-    resumed = train("killed", 2, nimg=400 * 15)
+    resumed = train("killed", 2, nimg=150 * 15)
     assert resumed.returncode == 0 and resumed.stderr.count("resuming from the checkpoint at step") == 1
     files = [(tmp_path / name / "model/weights.safetensors").read_bytes() for name in ("whole", "killed")]
     assert files[0] == files[1]
