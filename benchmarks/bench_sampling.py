@@ -16,6 +16,7 @@ uint8 N x C x H x W and ``labels`` int N, of which the last fifth is held out.
 
 import argparse
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
@@ -85,19 +86,22 @@ def run(a, *what: str) -> dict:
 
 def speed_table(a) -> str:
     """Measure every method at every precision and batch size."""
+    methods = ("DDPMPipeline", "ours", *(["ours, compiled"] if a.compile else []))
     rows = []
     for batch in a.batches:
-        theirs = {}
-        for precision in a.precisions:
-            for method in ("DDPMPipeline", "ours", *(["ours, compiled"] if a.compile else [])):
-                found = run(a, method, precision, str(batch))
-                theirs.setdefault(precision, found["rate"])
-                ratios = [f"{found['rate'] / theirs[p]:.2f}" for p in (precision, a.precisions[0])]
-                rows.append([method, precision, batch, f"{found['ms']:,.1f}", f"{found['rate']:,.0f}", *ratios,
-                             f"{found['mib']:,.0f}"])  # fmt: skip
+        best: dict[tuple, dict] = {}
+        for _ in range(a.repeats):  # in turn: another user of the machine slows all of them
+            for row in itertools.product(a.precisions, methods):
+                found = run(a, row[1], row[0], str(batch))
+                best[row] = max(found, best.get(row, found), key=lambda each: each["rate"])
+        for (precision, method), found in best.items():
+            ratios = [f"{found['rate'] / best[p, methods[0]]['rate']:.2f}" for p in (precision, a.precisions[0])]
+            rows.append([method, precision, batch, f"{found['ms']:,.1f}", f"{found['rate']:,.0f}", *ratios,
+                         f"{found['mib']:,.0f}"])  # fmt: skip
     head = ["sampler", "precision", "batch", "ms an evaluation", "images x evaluations / s", "ratio, same precision",
             f"ratio to the pipeline in {a.precisions[0]}", "peak memory, MiB"]  # fmt: skip
-    return f"{a.network}, ancestral sampling, {a.steps} evaluations.\n\n{table(head, rows)}"
+    text = f"{a.network}, ancestral sampling, {a.steps} evaluations, the fastest of {a.repeats} processes."
+    return f"{text}\n\n{table(head, rows)}"
 
 
 def trained(a, seed: int):
@@ -202,8 +206,11 @@ def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     p.add_argument("--precisions", nargs="+", help="of the first table; default: fp32 bf16, and fp16 on a GPU")
-    p.add_argument("--batches", type=int, nargs="+", help="default: 32, on a GPU 16 256 1024")
+    p.add_argument("--batches", type=int, nargs="+", help="default: 32 128, on a GPU 16 256 1024")
     p.add_argument("--steps", type=int, help="evaluations that are timed (default: 4, on a GPU 50)")
+    p.add_argument(
+        "--repeats", type=int, default=3, help="processes of each row, in turn with the other rows; the fastest counts"
+    )
     p.add_argument("--threads", type=int, default=2, help="CPU threads of both")
     p.add_argument("--compile", action="store_true", help="ours with torch.compile as well")
     p.add_argument("--network", choices=["unet48", "small"], default="unet48", help="of the first table")
@@ -219,7 +226,7 @@ def arguments() -> argparse.Namespace:
     a = p.parse_args()
     cuda = a.device == "cuda"
     a.precisions = a.precisions or (["fp32", "bf16", "fp16"] if cuda else ["fp32", "bf16"])
-    a.batches = a.batches or ([16, 256, 1024] if cuda else [32])
+    a.batches = a.batches or ([16, 256, 1024] if cuda else [32, 128])
     a.steps = a.steps or (50 if cuda else 4)
     return a
 

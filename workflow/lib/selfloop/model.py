@@ -10,6 +10,7 @@ import numpy as np
 
 from selfloop.errors import UserError
 from selfloop.files import atomic, read_json, sha256, write_json
+from selfloop.hardware import keep_freed_memory
 
 
 def fingerprint(plugin: str, settings: Mapping, *items: np.ndarray | None) -> str:
@@ -63,7 +64,7 @@ def already_trained(path: str | Path, mark: str) -> bool:
 
 
 def setup_torch(device: str, threads: int, deterministic: bool) -> str:
-    """Fix torch's threads and determinism without importing it: a stage that needs no torch does not pay for it.
+    """Fix torch's threads, memory and determinism without importing it: a stage without torch does not pay for it.
 
     Returns ``device``. A plug-in's ``import torch`` then meets OMP_NUM_THREADS (set by the stage script) and these.
     """
@@ -81,6 +82,8 @@ def setup_torch(device: str, threads: int, deterministic: bool) -> str:
         torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 means fp32
         torch.set_num_threads(threads)
+    else:
+        keep_freed_memory()
     return device
 
 

@@ -137,6 +137,9 @@ def load(
     network = make_network(shape, *(settings[name] for name in _NETWORK), 0, device)
     network.load_state_dict({name: torch.as_tensor(v) for name, v in weights.items() if name != "class_counts"})
     network.eval().requires_grad_(False)
+    if precision == "bf16" and not _on_gpu(device):
+        network.bfloat16()  # once; autocast would do it at every evaluation
+    dtype = network.conv_in.weight.dtype
     forward = torch.compile(network) if compile else network
     process = Sampler(sampler, eta, solver_order, clip_sample, timestep_spacing=timestep_spacing,
                       prediction_type=settings["prediction_type"], num_train_timesteps=settings["num_train_timesteps"],
@@ -152,7 +155,7 @@ def load(
 
     def evaluate(x, t, *classes):
         with precise:
-            return forward(x, t, *classes, return_dict=False)[0].float()
+            return forward(x.to(dtype), t, *classes, return_dict=False)[0].float()
 
     def predict(*inputs):
         n = len(inputs[0])
