@@ -53,6 +53,25 @@ def test_everything_promised_is_there(finished):
     assert shared[0] and shared[0] == shared[1], "generation 1 is shared and stands in the table for every arm"
 
 
+@pytest.mark.parametrize(
+    ("stage", "work"),
+    [
+        ("train", {"images": 640}),
+        ("sample/part-0000", {"images": 128, "network_evaluations": 3 * 128}),
+        ("embed/part-0000", {"images": 2 * 128}),  # two feature spaces
+        ("select", {"candidates": 128}),
+        ("evaluate", {"images": 64, "GB_of_distances": None}),
+    ],
+)
+def test_every_stage_keeps_and_prints_its_throughput(finished, stage, work):
+    folder = finished.folder / "results/gen2"
+    record = json.loads((folder / f"benchmarks/{stage}.json").read_text())
+    log = (folder / f"logs/{stage}.log").read_text()
+    for unit, amount in work.items():
+        assert record[unit] == amount or (amount is None and record[unit] > 0)
+        assert record[f"{unit}_per_second"] > 0 and f" {unit.replace('_', ' ')}/s" in log
+
+
 def test_the_same_command_again_does_nothing(finished):
     again = finished.run("all", config=CONFIG)
     assert "Nothing to be done" in again.stdout + again.stderr

@@ -226,7 +226,8 @@ for link, g in jobs("select"):
             training_set=f"{link.folder}/gen{g + 1}/training_set.parquet",
             selection=[f"{link.folder}/gen{g}/selection.parquet"] * (g > 0),
         log:
-            f"{link.folder}/gen{g}/logs/select.log",
+            text=f"{link.folder}/gen{g}/logs/select.log",
+            throughput=f"{link.folder}/gen{g}/benchmarks/select.json",
         benchmark:
             f"{link.folder}/gen{g}/benchmarks/select.tsv"
         priority: 10
@@ -249,7 +250,8 @@ for link, g in jobs("select"):
             f"python {SCRIPTS}/select.py"
             " --pool {input.pool:q} --params {params.settings:q} {params.options} --n {params.n}"
             " --generation {params.generation} --seed {params.seed} --threads {params.threads}"
-            " --results-version {params.version} --output {output.training_set:q} 2>&1 | tee {log:q}"
+            " --results-version {params.version} --throughput {log.throughput:q}"
+            " --output {output.training_set:q} 2>&1 | tee {log.text:q}"
 
 
 for link, g in jobs("evaluate"):

@@ -44,6 +44,7 @@ def main():
     p.add_argument("--throughput", help="throughput record to write, JSON")
     a = p.parse_args()
 
+    from selfloop import neighbours
     from selfloop.embedded import first_rows, read_spaces
     from selfloop.evaluation import evaluate
     from selfloop.files import read_table, write_json
@@ -67,7 +68,7 @@ def main():
     write_json(a.metrics, rows)
     write_json(a.fid, record)
     progress.done_here = a.n
-    progress.finish(a.throughput)
+    progress.finish(a.throughput, GB_of_distances=round(neighbours.compared * 4 / 1e9, 6))  # as float32
 
 
 def _size(text):

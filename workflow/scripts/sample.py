@@ -62,7 +62,8 @@ def main():
         seed=seeds,
         replicate=replicate,
     )
-    progress.finish(a.throughput)
+    counted = getattr(draw, "evaluations", None)
+    progress.finish(a.throughput, **({} if counted is None else {"network_evaluations": counted()}))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def main():
     p.add_argument("--seed", type=int, required=True, help="the chain's seed")
     p.add_argument("--results-version", type=int, required=True)
     p.add_argument("--selection", help="selection.parquet to write (not in generation 0)")
+    p.add_argument("--throughput", help="throughput record to write, JSON")
     p.add_argument("--output", required=True, help="training_set.parquet of the next generation to write")
     a = p.parse_args()
 
@@ -31,9 +32,11 @@ def main():
 
     from selfloop.files import read_table, write_table
     from selfloop.pool import run_rule
+    from selfloop.run import Progress
     from selfloop.seeds import derive
     from selfloop.training_set import fixed_real, items, next_training_set
 
+    progress = Progress(f"select g{a.generation}", "candidates")
     pool = items([read_table(path, "embeddings") for path in a.pool])
     selected, selection = np.ones(len(pool), dtype=bool), None
     if a.selector:
@@ -53,6 +56,8 @@ def main():
     if selection is not None:
         write_table(a.selection, selection, "selection", metadata | stamp)
     write_table(a.output, training_set, "training_set", stamp)
+    progress.done_here = len(pool)
+    progress.finish(a.throughput)
     print(f"select g{a.generation}: {selected.sum():,} of {len(pool):,} candidates; "
           f"D_{a.generation + 1} has {len(training_set):,} items")  # fmt: skip
 

@@ -22,6 +22,8 @@ _FAISS_PAIRS = 2**28  # fewer pairs than this are not worth the import of faiss 
 _ROWS = 64  # rows of a float64 product at least
 _CHUNK = 2**20  # float64 values in a temporary
 
+compared = 0  # pairs that `nearest` and `distance_blocks` of this process have compared, a set among itself once each
+
 
 def nearest(queries: np.ndarray, base: np.ndarray, k: int, *, own: np.ndarray | None = None):
     """Return the k nearest items of ``base`` to each query: (distances float64 Q x k, positions int64 Q x k).
@@ -37,6 +39,8 @@ def nearest(queries: np.ndarray, base: np.ndarray, k: int, *, own: np.ndarray | 
         raise UserError(f"{k} nearest neighbours were asked for among {available} items")
     if queries.shape[1] != base.shape[1]:
         raise UserError(f"features of {queries.shape[1]} and of {base.shape[1]} dimensions cannot be compared")
+    global compared
+    compared += len(queries) * len(base) // (2 if queries is base else 1)
     frame = _frame(queries, base)
     if len(queries) * base.size <= _BRUTE_VALUES:
         bound, positions = np.inf, np.tile(np.arange(len(base)), (len(queries), 1))
@@ -73,6 +77,8 @@ def distance_blocks(queries: np.ndarray, base: np.ndarray):
     Squared Euclidean distances by one matrix product, each within ``error`` of the exact one; ``rows`` is a slice.
     `pair_distances` settles what that leaves in doubt.
     """
+    global compared
+    compared += len(queries) * len(base)
     frame = (_frame(queries, base)[0], 1.0)
     base64 = _framed(base, frame, np.float64)
     base_norms = np.einsum("nd,nd->n", base64, base64)

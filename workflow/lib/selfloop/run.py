@@ -32,13 +32,19 @@ class Progress:
         print(f"{self.label}: {done:,}/{total:,} ({done / total:.0%}){shown}, {rate:,.0f} {self.unit}/s, "
               f"{left // 60}:{left % 60:02d} left", file=sys.stderr, flush=True)  # fmt: skip
 
-    def finish(self, path: str | Path | None, **extra: float) -> None:
-        """Print the throughput and write it to ``path`` (JSON), which no other stage reads."""
-        seconds = time.monotonic() - self.started
-        record = {"seconds": round(seconds, 3), self.unit: self.done_here, **extra}
-        record[f"{self.unit}_per_second"] = round(self.done_here / max(seconds, 1e-9), 2)
-        print(f"{self.label}: {self.done_here:,} {self.unit} in {seconds:.1f} s, "
-              f"{record[f'{self.unit}_per_second']:,.0f} {self.unit}/s", file=sys.stderr, flush=True)  # fmt: skip
+    def finish(self, path: str | Path | None, **more: float) -> None:
+        """Print the throughput and write it to ``path`` (JSON), which no other stage reads.
+
+        ``more`` is other work that was done, by its unit: ``network_evaluations=20_000``.
+        """
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        record: dict[str, float] = {"seconds": round(seconds, 3)}
+        rates = []
+        for unit, work in {self.unit: self.done_here, **more}.items():
+            record |= {unit: work, f"{unit}_per_second": round(work / seconds, 2)}
+            rates.append(f"{work / seconds:,.{0 if work > seconds else 2}f} {unit.replace('_', ' ')}/s")
+        print(f"{self.label}: {self.done_here:,} {self.unit} in {seconds:.1f} s, {', '.join(rates)}",
+              file=sys.stderr, flush=True)  # fmt: skip
         if path:
             write_json(path, record)
 

@@ -128,7 +128,8 @@ def load(
 ) -> Callable:
     """Return `sample(seeds) -> uint8 B x C x H x W`; of a class-conditional model, `sample(seeds, labels)`.
 
-    `model` are the `generator.params` the weights were made with.
+    `model` are the `generator.params` the weights were made with. `sample.evaluations()` is the number of evaluations
+    of the network so far, each of one image.
     """
     import torch
 
@@ -152,6 +153,7 @@ def load(
     precise = autocast(device, precision)
 
     predictors = {}  # batch size -> the network, on a GPU as one graph
+    evaluated = []  # images of each evaluation
 
     def evaluate(x, t, *classes):
         with precise:
@@ -161,6 +163,7 @@ def load(
         n = len(inputs[0])
         if n not in predictors:
             predictors[n] = Replay(evaluate, *inputs) if _on_gpu(device) else evaluate
+        evaluated.append(n)
         return predictors[n](*inputs)
 
     @torch.inference_mode()
@@ -176,7 +179,9 @@ def load(
             x = process.step(output, t, x, noise(i + 1) if process.stochastic else None)
         return to_images(x)
 
-    return (lambda seeds: sample(seeds)) if num_classes is None else sample
+    draw = sample if num_classes is not None else lambda seeds: sample(seeds)
+    draw.evaluations = lambda: sum(evaluated)
+    return draw
 
 
 def _normal_float32(seeds, shape, step):
