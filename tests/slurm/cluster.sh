@@ -88,7 +88,7 @@ down() {
         [ ! -s "$pid" ] || kill "$(cat "$pid")" 2>/dev/null || true
     done
     for _ in $(seq 20); do
-        pgrep -x "slurmd|slurmctld|munged" >/dev/null || break
+        pgrep "slurm|munged" >/dev/null || break
         sleep 0.5
     done
     [ "$(readlink "$conf" || true)" != "$home/slurm.conf" ] || rm "$conf"
