@@ -90,8 +90,8 @@ def test_a_score_column_that_only_some_files_have(run, tmp_path):
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (np.array([0, 0]), "the rule chose 2 positions, 1 different ones, not 2"),
-        (np.array([0]), "the rule chose 1 positions, 1 different ones, not 2"),
+        (np.array([0, 0]), "the rule chose 2 items, 1 of them different, not 2"),
+        (np.array([0]), "the rule chose 1 items, not 2"),
         (np.array([0, 4]), "the rule chose positions 0 to 4 of a pool of 4"),
         (np.array([-1, 0]), "the rule chose positions -1 to 0 of a pool of 4"),
         (np.array([0.0, 1.0]), "the rule returned 1-d float64 positions, not 1-d integers"),

@@ -193,10 +193,16 @@ def test_a_scatter_says_r_interval_points_n_and_units(figure, axes):
     assert ("nats" if figure == "entropy_gs" else "trace of covariance (log axis)") in ax.get_xlabel()
 
 
-def test_three_points_are_no_correlation():
-    found = rows("entropy_train", [1.0, 2.0, 3.0]) + rows("gs", [1.0, 2.0, 3.0])
-    with style(), pytest.raises(UserError, match="figure entropy_gs: fewer than 4 generations have both entropy_train"):
-        one_against_another(Table.of(found), "entropy_gs")
+@pytest.mark.parametrize(
+    ("gs", "said"),
+    [([1.0, 2.0, 4.0], "r = 0.982 (95 %: -1.000 to 1.000), 3 points"), ([0.0, 0.0, 0.0], "r is not defined")],
+)
+def test_too_few_points_are_drawn_and_fail_no_run(gs, said):
+    found = rows("entropy_train", [1.0, 2.0, 2.5]) + rows("gs", gs)
+    with style():
+        drawn = one_against_another(Table.of(found), "entropy_gs")
+        drawn.canvas.draw()
+    assert drawn.axes[0].get_title(loc="left") == said
 
 
 # ---- the paper's curves ----
@@ -345,15 +351,16 @@ def test_what_an_arm_is():
 
 
 def test_a_figure_without_data_is_not_part_of_the_run_and_says_why():
-    assert [name for name in NAMES if why_not(name, [CONFIG, CONFIG], True)] == ["real_share"]
-    assert "no training set after the first has real items" in why_not("real_share", [CONFIG], True)
+    assert [name for name in NAMES if why_not(name, [CONFIG, CONFIG], True, 10)] == ["real_share"]
+    assert "no training set after the first has real items" in why_not("real_share", [CONFIG], True, 5)
     subsample = changed(training_set={"paradigm": "subsample"})
-    assert [name for name in NAMES if why_not(name, [CONFIG, subsample], True)] == []
-    assert why_not("pca", [CONFIG], False) == "the samples are numbers of a closed-form family, not images"
+    assert [name for name in NAMES if why_not(name, [CONFIG, subsample], True, 9)] == []
+    assert why_not("pca", [CONFIG], False, 5) == "the samples are numbers of a closed-form family, not images"
+    assert [name for name in NAMES if why_not(name, [CONFIG, subsample], True, 3)] == ["entropy_gs", "trace_gs"]
     one = CONFIG | {"generations": 1}
-    drawn = [name for name in NAMES if not why_not(name, [one], True)]
+    drawn = [name for name in NAMES if not why_not(name, [one], True, 1)]
     assert drawn == ["pca"]
-    assert why_not("gs", [changed(evaluate={"neighbours": []})], True) == "evaluate.neighbours names no feature space"
+    assert why_not("gs", [changed(evaluate={"neighbours": []})], True, 5) == "evaluate.neighbours names no feature space"
 
 
 def test_generations_are_spread():

@@ -153,6 +153,11 @@ def test_shards_are_worker_rules_and_a_gather_rule_with_the_promised_name(checko
         ),
         ({"arms": {"gen5": {"generations": 2}}}, ["gen5"]),
         ({"generator": {"params": {"batchsize": 5}}}, ["generator.params", "batchsize", "batch_size"]),
+        (
+            {"generator": {"params": {"block_out_channels": [12, 24, 32], "norm_num_groups": 8}}},
+            ["generator.params.attention: 2 entries for 3 block_out_channels",
+             "generator.params.norm_num_groups: 8 does not divide 12 channels"],
+        ),
     ],
 )  # fmt: skip
 def test_a_wrong_config_is_one_line_and_no_traceback(checkout, config, differences, lines):
@@ -162,6 +167,22 @@ def test_a_wrong_config_is_one_line_and_no_traceback(checkout, config, differenc
     assert "Traceback" not in said and "Exception" not in said
     for text in lines:
         assert text in said
+
+
+def test_a_key_that_stands_twice_is_refused(checkout, tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("generations: 1\narms:\n  a: {generations: 2}\narms:\n  b: {generations: 3}\n")
+    done = checkout.snakemake("-n", "--cores", "1", "--configfile", str(path), "--", "all")
+    assert done.returncode != 0 and f"{path}: line 4: 'arms' stands twice in the same section" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_figures_of_a_correlation_are_part_of_a_run_with_enough_different_generations(checkout, config):
+    greedy = {"selection": {"script": "workflow/plugins/selectors/greedy.py"}}
+    for generations, expected in ((2, False), (3, True)):  # generation 1 is shared: 3 and 5 points
+        extra = config(generations=generations, arms={"greedy": greedy})
+        said = checkout.snakemake("-n", "--cores", "1", *extra, "--", "all").stdout
+        assert ("figure_trace_gs" in said) is expected
 
 
 def test_everything_wrong_is_listed_at_once(checkout, config):

@@ -43,6 +43,9 @@ def find(path):
 
 
 try:
+    for path in workflow.configfiles:  # which Snakemake has read, without a word about keys that stand twice
+        if Path(path).suffix in (".yaml", ".yml"):
+            read_yaml(path)
     overrides = workflow.config_settings.overwrite_config
     if overrides and Path("config.yaml").is_file() and not workflow.config_settings.replace_workflow_config:
         # Snakemake has merged --configfile already, but kept the params of a plug-in that it replaces.
@@ -291,7 +294,8 @@ FIGURES = [
 PAPER = CHAINS[0].config["report"]["paper"]
 PAPER_CURVES = os.path.relpath(HOME / "resources/paper_2509.16499.csv")
 WITH_PAPER = ("fd", "gs", "entropy", "real_share") if PAPER else ()
-NOT_DRAWN = {name: why_not(name, [link.config for link in CHAINS], bool(PICTURED)) for name in FIGURE_NAMES}
+SETTINGS = [link.config for link in CHAINS]
+NOT_DRAWN = {name: why_not(name, SETTINGS, bool(PICTURED), len(jobs("evaluate"))) for name in FIGURE_NAMES}
 FIGURES += [f"results/figures/{name}.{ending}" for name in FIGURE_NAMES if not NOT_DRAWN[name] for ending in ENDINGS]
 
 

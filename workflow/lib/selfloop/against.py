@@ -16,7 +16,6 @@ from selfloop.statistics import Correlation, pearson
 from selfloop.style import WIDTH, count, line_style
 
 _MOST_ACROSS = 4
-_FEWEST = 4  # points; with three, Fisher's interval of r is all of -1..1
 
 
 class Against(NamedTuple):
@@ -94,8 +93,8 @@ def one_against_another(table: Table, figure: str):
     how = AGAINST[figure]
     pairs = [(x, y) for x in table.panels_of(how.x) for y in table.panels_of(how.y) if x.space == y.space]
     found = [paired(table, x, y, how) for x, y in pairs]
-    if max((len(points.x) for points in found), default=0) < _FEWEST:
-        raise UserError(f"figure {figure}: fewer than {_FEWEST} generations have both {how.x} and {how.y}")
+    if not pairs:
+        raise UserError(f"figure {figure}: no feature space has both {how.x} and {how.y}")
     across = min(_MOST_ACROSS, len(pairs))
     size = (min(WIDTH, 5.5) if across == 1 else max(WIDTH / across, 3.4), 3.4)
     made, axes = layout(len(pairs), across, size, _handles(table), _note(how, found), lines=False)
@@ -111,8 +110,9 @@ def _draw(ax, table: Table, x: Panel, y: Panel, points: Points, how: Against) ->
             ax.plot(points.x[rows], points.y[rows], look.marker, color=look.color, markerfacecolor=face, alpha=0.8,
                     markeredgewidth=0.7, zorder=3 - 0.01 * position)  # fmt: skip
     ax.grid(True, axis="both")
-    ax.set(xscale="log" if how.log_x else "linear", yscale="log" if how.log_y else "linear")
-    for axis, log, values in ((ax.xaxis, how.log_x, points.x), (ax.yaxis, how.log_y, points.y)):
+    log_x, log_y = how.log_x and len(points.x) > 0, how.log_y and len(points.y) > 0
+    ax.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+    for axis, log, values in ((ax.xaxis, log_x, points.x), (ax.yaxis, log_y, points.y)):
         if log:
             log_ticks(axis, values)
         else:

@@ -203,6 +203,19 @@ def _guidance(s: Settings) -> Iterator[Problem]:
                                                         "generator.params.num_classes")  # fmt: skip
 
 
+def _network(s: Settings) -> Iterator[Problem]:
+    """The shape of a U-Net, where the generator has one: its job would come after others that take long."""
+    channels, attention, groups = (s["generator.params"].get(name) for name in ("block_out_channels", "attention",
+                                                                                "norm_num_groups"))  # fmt: skip
+    if not isinstance(channels, list):
+        return
+    if isinstance(attention, list) and len(attention) != len(channels):
+        yield Problem("generator.params.attention", f"{len(attention)} entries for {len(channels)} block_out_channels")
+    odd = [c for c in channels if isinstance(groups, int) and isinstance(c, int) and groups > 0 and c % groups]
+    if odd:
+        yield Problem("generator.params.norm_num_groups", f"{groups} does not divide {odd[0]} channels")
+
+
 def _processes(s: Settings) -> Iterator[Problem]:
     processes, gpus = s["train_processes"], s["resources.train.gpu"]
     if processes > 1 and s["device"] == "cuda" and gpus != processes:
@@ -229,5 +242,5 @@ def _real_items(s: Settings) -> Iterator[Problem]:
 
 _CHECKS: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _real_fraction, _pool_control, _pool_rule, _keep_all, _pool_factor, _pool_size, _spaces, _evaluated, _compared,
-    _shards, _precision, _guidance, _processes, _real_items,
+    _shards, _precision, _guidance, _network, _processes, _real_items,
 )  # fmt: skip

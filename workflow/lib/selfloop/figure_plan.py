@@ -6,16 +6,17 @@ NAMES = ("fd", "gs", "entropy", "entropy_gs", "trace_gs", "real_share", "pca")
 _FEWEST = 4  # points of a correlation (selfloop.against)
 
 
-def why_not(name: str, configs: Sequence[Mapping], images: bool) -> str:
+def why_not(name: str, configs: Sequence[Mapping], images: bool, measured: int) -> str:
     """Return why a figure has nothing to show, "" where it has.
 
-    ``configs`` are the resolved settings of all chains; ``images`` says whether any chain's samples are images.
+    ``configs`` are the resolved settings of all chains; ``images`` says whether any chain's samples are images;
+    ``measured`` is the number of generations that are measured, one that chains share counted once.
     """
     if name in ("fd", "gs", "entropy", "real_share") and max(config["generations"] for config in configs) < 2:
         return "there is one generation, no curve over the generations"
     if name in ("gs", "entropy", "entropy_gs", "trace_gs") and not any(c["evaluate"]["neighbours"] for c in configs):
         return "evaluate.neighbours names no feature space"
-    if name in ("entropy_gs", "trace_gs") and sum(config["generations"] for config in configs) < _FEWEST:
+    if name in ("entropy_gs", "trace_gs") and measured < _FEWEST:
         return f"there are fewer than {_FEWEST} generations to correlate"
     if name == "real_share" and not any(_has_real_items(config["training_set"]) for config in configs):
         return "no training set after the first has real items (paradigm replace, real_fraction 0)"

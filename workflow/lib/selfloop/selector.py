@@ -116,7 +116,9 @@ class _Answer:
         if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
             raise UserError(f"the rule returned {chosen.ndim}-d {chosen.dtype} positions, not 1-d integers")
         if len(chosen) != n or len(np.unique(chosen)) != n:
-            raise UserError(f"the rule chose {len(chosen)} positions, {len(np.unique(chosen))} different ones, not {n}")
+            once = len(np.unique(chosen))
+            repeated = f", {once} of them different" if once < len(chosen) else ""
+            raise UserError(f"the rule chose {len(chosen)} items{repeated}, not {n}")
         if chosen.min() < 0 or chosen.max() >= len(rows):
             raise UserError(f"the rule chose positions {chosen.min()} to {chosen.max()} of a pool of {len(rows)}")
         self.selected[rows[chosen]] = True
