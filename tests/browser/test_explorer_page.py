@@ -189,7 +189,7 @@ def test_curves_metric_log_scale_and_values_under_the_pointer(open_page, explore
 def test_the_address_keeps_what_is_chosen(open_page, explorer):
     page = open_page(explorer, "#arm=greedy&seed=1&generation=3&metric=precision&space=classifier&log=1")
     shows(page, "greedy", 1, 3)
-    assert page.locator("#metric option:checked").inner_text() == "Precision: samples that look real"
+    assert page.locator("#metric option:checked").inner_text() == "Precision: realistic samples"
     page.keyboard.press("ArrowLeft")
     page.reload()
     shows(page, "greedy", 1, 2)
