@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.slurm,
     pytest.mark.skipif(os.environ.get("SELFLOOP_SLURM") != "1", reason="no Slurm cluster (set SELFLOOP_SLURM=1)"),
 ]
-SOON = ("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2")  # these jobs are short
+SOON = ("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2")  # short jobs
 
 
 def _profile(config: Path, target: str) -> list[str]:

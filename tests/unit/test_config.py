@@ -318,9 +318,9 @@ def test_auto_settings_follow_the_table(run, hardware, difference, expected):
 
 def test_threads_follow_the_device_and_not_the_number_of_cores(run):
     stages = ("data", "train_embedder", "train", "sample", "embed", "select", "evaluate")
-    assert run({"threads": {"train": 3}}, hardware={"cuda": False})[0].config["threads"] == dict.fromkeys(
-        stages, 1
-    ) | {"train": 3}
+    assert run({"threads": {"train": 3}}, hardware={"cuda": False})[0].config["threads"] == dict.fromkeys(stages, 1) | {
+        "train": 3
+    }
     on_gpu = run({}, hardware={"cuda": True, "bf16": True})[0].config["threads"]
     assert on_gpu == dict.fromkeys(stages, 1) | {"select": 4, "evaluate": 4}
 

@@ -360,7 +360,8 @@ def test_a_figure_without_data_is_not_part_of_the_run_and_says_why():
     one = CONFIG | {"generations": 1}
     drawn = [name for name in NAMES if not why_not(name, [one], True, 1)]
     assert drawn == ["pca"]
-    assert why_not("gs", [changed(evaluate={"neighbours": []})], True, 5) == "evaluate.neighbours names no feature space"
+    nowhere = changed(evaluate={"neighbours": []})
+    assert why_not("gs", [nowhere], True, 5) == "evaluate.neighbours names no feature space"
 
 
 def test_generations_are_spread():
