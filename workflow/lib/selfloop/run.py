@@ -41,8 +41,10 @@ class Progress:
         record: dict[str, float] = {"seconds": round(seconds, 3)}
         rates = []
         for unit, work in {self.unit: self.done_here, **more}.items():
-            record |= {unit: work, f"{unit}_per_second": round(work / seconds, 2)}
-            rates.append(f"{work / seconds:,.{0 if work > seconds else 2}f} {unit.replace('_', ' ')}/s")
+            rate = float(f"{work / seconds:.5g}")
+            record |= {unit: work, f"{unit}_per_second": rate}
+            shown = f"{rate:,.0f}" if rate >= 1 else f"{rate:.2g}"
+            rates.append(f"{shown} {unit.replace('_', ' ')}/s")
         print(f"{self.label}: {self.done_here:,} {self.unit} in {seconds:.1f} s, {', '.join(rates)}",
               file=sys.stderr, flush=True)  # fmt: skip
         if path:
