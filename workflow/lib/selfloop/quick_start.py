@@ -8,6 +8,7 @@ does not allow it, the ordinary import is taken. tests/unit/test_quick_start.py 
 
 import contextlib
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
 import types
@@ -60,12 +61,19 @@ def without_compiler(skip: bool = True) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_optional() -> Iterator[None]:
-    """Let optional dependencies, and torch's compiler, look absent while diffusers asks for them."""
+    """Let optional dependencies, and torch's compiler, look absent while diffusers asks for them.
+
+    Nor is it given the names of all files of all installed packages, which it reads for the version of a few optional
+    ones.
+    """
     hidden = [name for name in (*_OPTIONAL, "torch._dynamo") if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))
+    of_all_files = importlib.metadata.packages_distributions
+    importlib.metadata.packages_distributions = dict
     try:
         yield
     finally:
+        importlib.metadata.packages_distributions = of_all_files
         for name in hidden:
             sys.modules.pop(name, None)
 
