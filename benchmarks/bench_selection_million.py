@@ -1,6 +1,6 @@
 """A million items, 50,000 chosen: exact greedy and threshold decay in bounded memory, and greedy in two rounds.
 
-    python benchmarks/bench_selection_million.py --write                        # about 25 minutes on two cores
+    python benchmarks/bench_selection_million.py --write                        # about 14 minutes on two cores
     python benchmarks/bench_selection_million.py --sizes 16384 65536 262144     # 3 minutes
 
 Features (float32, d = 384) lie in an .npy file and are memory-mapped; a twentieth of the pool is chosen. Every row is a
