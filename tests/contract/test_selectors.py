@@ -278,8 +278,16 @@ def test_wrong_answers_get_one_line_and_leave_no_output(case, files, tmp_path, c
     assert "\n" not in text
     assert text.startswith(str(files["output"] if case == "not Parquet" else tmp_path / "rule"))
     assert not files["output"].exists()
+    said = capfd.readouterr().err
     if case == "crash":
-        assert "Traceback" in capfd.readouterr().err
+        assert "Traceback" in said
+    assert "too dense" not in said  # said once, in the UserError
+
+
+def test_what_a_script_says_is_passed_on_in_order(files, tmp_path, capfd):
+    said = ["first", "ERROR: of a part, which it got over", "then", "ERROR: at last"]
+    run_own(files, tmp_path, f"print(*{said}, sep='\\n', file=sys.stderr)")
+    assert capfd.readouterr().err.splitlines() == said
 
 
 def test_scripts_that_cannot_be_run(files, tmp_path):

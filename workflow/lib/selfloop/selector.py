@@ -8,7 +8,6 @@ each.
 """
 
 import argparse
-import collections
 import json
 import os
 import shlex
@@ -216,7 +215,10 @@ def _launcher(script: Path) -> list[str]:
 
 
 def _run(command: list[str], script: str | Path) -> None:
-    """Run the command, passing its stderr on line by line; UserError with the last line when it fails."""
+    """Run the command, passing its stderr on line by line; UserError with the last line when it fails.
+
+    A last line ``ERROR: ...`` is said once, by that UserError.
+    """
     library = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")]))
     try:
@@ -225,12 +227,16 @@ def _run(command: list[str], script: str | Path) -> None:
         )
     except OSError as error:
         raise UserError(f"{script}: cannot be run ({error.strerror}): is its interpreter installed?") from None
-    last = collections.deque(maxlen=1)
+    last = held = ""
     with process:
         for line in process.stderr:
-            sys.stderr.write(line)
-            last.extend([line.strip()] if line.strip() else [])
-    if process.returncode:
+            sys.stderr.write(held)
+            held = line if line.startswith("ERROR: ") else ""
+            sys.stderr.write("" if held else line)
+            last = line.strip() or last
+    if not process.returncode:
+        sys.stderr.write(held)
+    else:
         code = process.returncode
         how = f"failed with exit status {code}" if code > 0 else f"was killed by signal {-code}"
-        raise UserError(f"{script}: {how}{': ' + last[0].removeprefix('ERROR: ') if last else ' and printed nothing'}")
+        raise UserError(f"{script}: {how}{': ' + last.removeprefix('ERROR: ') if last else ' and printed nothing'}")
