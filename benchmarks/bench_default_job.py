@@ -4,13 +4,14 @@
     python benchmarks/bench_default_job.py --generations 2 --cores 2
 
 `snakemake results/gen<G>/fid.json`, as `make fid` runs it. A job lasts from its start by Snakemake to its end; what of
-it is start of the process (Python and its imports) is measured in a second run, of two generations with import times
-logged. Snakemake alone is the time in which no job runs: from its start to the first job,
-between jobs, and after the last one. Jobs run beside one another, so that their sum is more than the wall time.
+it is start of a process is Python itself and its imports, which every process of the run adds up and says in its log.
+Snakemake alone is the time in which no job runs: from its start to the first job, between jobs, and after the last one.
+Jobs run beside one another, so that their sum is more than the wall time.
 """
 
 import argparse
 import collections
+import compileall
 import os
 import re
 import subprocess
@@ -21,7 +22,43 @@ from pathlib import Path
 
 from _bench import checkout, keep, machine, table
 
-INTERPRETER = 0.03  # seconds of a Python that imports nothing, beside what it logs as imports
+INTERPRETER = 0.03  # seconds of a Python that imports nothing
+# Every Python of the run reads this first. Within an import it is out of the way: it costs nothing, and counts it once.
+TIMER = """
+import atexit, builtins, importlib, os, sys, time
+
+class Imports:
+    def __init__(self):
+        self.seconds, self.ways = 0.0, [(builtins, "__import__"), (importlib, "import_module"), (os, "_exit")]
+        self.plain = [getattr(module, name) for module, name in self.ways]
+        self.watch()
+        atexit.register(self.say)
+
+    def watch(self, timed=True):
+        counted = [self.outermost(plain) for plain in self.plain[:2]] + [self.leave]
+        for (module, name), function in zip(self.ways, counted if timed else self.plain):
+            setattr(module, name, function)
+
+    def outermost(self, plain):
+        def imported(*given, **named):
+            start = time.perf_counter()
+            self.watch(False)
+            try:
+                return plain(*given, **named)
+            finally:
+                self.watch()
+                self.seconds += time.perf_counter() - start
+        return imported
+
+    def say(self):
+        print(f"imports: {self.seconds:.4f} s", file=sys.stderr, flush=True)
+
+    def leave(self, status):
+        self.say()
+        self.plain[2](status)
+
+Imports()
+"""
 
 
 def run(folder: Path, a: argparse.Namespace, generations: int, **environment: str) -> tuple[float, float]:
@@ -56,12 +93,12 @@ def stage(path: Path) -> str:
 
 
 def imports(folder: Path) -> dict[str, float]:
-    """Return the seconds that a job of each stage spends on its start, from the import times in its log."""
-    found = collections.defaultdict(list)
+    """Return the seconds that the jobs of each stage spend on starts of their processes, from their logs."""
+    found = collections.defaultdict(float)
     for path in folder.glob("results/**/logs/**/*.log"):
-        times = re.findall(r"^import time:\s+(\d+) \|", path.read_text(), re.MULTILINE)
-        found[stage(path.relative_to(folder))].append(INTERPRETER + sum(map(int, times)) / 1e6)
-    return {name: min(seconds) for name, seconds in found.items()}
+        times = re.findall(r"^imports: ([\d.]+) s$", path.read_text(), re.MULTILINE)
+        found[stage(path.relative_to(folder))] += sum(INTERPRETER + float(seconds) for seconds in times)
+    return dict(found)
 
 
 def alone(intervals: list[tuple[float, float]], start: float, end: float) -> dict[str, float]:
@@ -78,7 +115,7 @@ def report(a, start: float, end: float, by_stage: dict, starts: dict) -> str:
     """Return the tables."""
     rows, total, starting = [], 0.0, 0.0
     for name, spans in sorted(by_stage.items(), key=lambda item: -sum(e - s for s, e in item[1])):
-        seconds, own = sum(last - first for first, last in spans), len(spans) * starts.get(name, 0.0)
+        seconds, own = sum(last - first for first, last in spans), starts.get(name, 0.0)
         total, starting = total + seconds, starting + own
         rows.append([name, len(spans), f"{seconds:.1f}", f"{own:.1f}", f"{seconds - own:.1f}"])
     rows.append(["all", sum(map(len, by_stage.values())), f"{total:.1f}", f"{starting:.1f}", f"{total - starting:.1f}"])
@@ -103,13 +140,15 @@ def main():
         os.environ.pop(name, None)  # the stages set their own
     head = machine(a.cores, packages=("snakemake", "torch", "diffusers"))
     with tempfile.TemporaryDirectory() as temporary:
-        timed, logged = Path(temporary, "timed"), Path(temporary, "logged")
-        for folder in (timed, logged):
-            folder.mkdir()
-            checkout(folder)
-        run(logged, a, 2, PYTHONPROFILEIMPORTTIME="1")  # first: what it compiles is compiled for the other
-        start, end = run(timed, a, a.generations)
-        text = report(a, start, end, jobs(timed), imports(logged))
+        folder, timer = Path(temporary, "run"), Path(temporary, "timer")
+        folder.mkdir()
+        checkout(folder)
+        compileall.compile_dir(folder / "workflow", quiet=1)
+        timer.mkdir()
+        (timer / "sitecustomize.py").write_text(TIMER)
+        path = os.pathsep.join(filter(None, [str(timer), os.environ.get("PYTHONPATH")]))
+        start, end = run(folder, a, a.generations, PYTHONPATH=path)
+        text = report(a, start, end, jobs(folder), imports(folder))
     keep("default_job", f"# The default job\n\n{head}\n\n{text}", a.write)
 
 
