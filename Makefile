@@ -19,8 +19,8 @@ all: .venv/installed
 test: .venv/installed
 	$(RUN) OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
-# Ours beside the common way, on two CPU cores, in a quarter of an hour; to benchmarks/results/. A million items, and a GPU, are
-# commands of their own: see the head of bench_selection_million.py, and --device cuda.
+# Ours beside the common way, on two CPU cores, in a quarter of an hour; to benchmarks/results/. A million items, and a
+# GPU, are commands of their own: see the head of bench_selection_million.py, and --device cuda.
 bench: .venv/installed
 	$(RUN) python benchmarks/bench_selection.py --write
 	$(RUN) python benchmarks/bench_neighbours.py --n 65536 --threads 2 --methods faiss ours metrics --data spread --repeats 1 --write

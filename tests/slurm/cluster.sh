@@ -4,11 +4,11 @@
 #   tests/slurm/cluster.sh up        install Slurm where it is missing, start munged, slurmctld and two slurmd
 #   tests/slurm/cluster.sh down      stop them, with the jobs that are left
 #
-# Everything lies in $SELFLOOP_CLUSTER (default /tmp/selfloop-cluster) but for the link /etc/slurm/slurm.conf, which
+# Everything lies in $SELFLOOP_CLUSTER (default selfloop-cluster in $TMPDIR) but for the link /etc/slurm/slurm.conf, which
 # `down` removes: the job steps of Snakemake's Slurm plugin do not keep SLURM_CONF.
 set -euo pipefail
 
-home=${SELFLOOP_CLUSTER:-/tmp/selfloop-cluster}
+home=${SELFLOOP_CLUSTER:-${TMPDIR:-/tmp}/selfloop-cluster}
 conf=/etc/slurm/slurm.conf
 nodes="n1 n2"
 export PATH=$PATH:/usr/sbin

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 NAMES = ("fd", "gs", "entropy", "entropy_gs", "trace_gs", "real_share", "pca")
-_FEWEST = 4  # points of a correlation (selfloop.against)
+_FEWEST = 4  # points of a correlation; with three, Fisher's interval of r is all of -1..1
 
 
 def why_not(name: str, configs: Sequence[Mapping], images: bool, measured: int) -> str:

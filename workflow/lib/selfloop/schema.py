@@ -30,7 +30,7 @@ class Problem(NamedTuple):
 def nearest(name: object, names: Iterable[object]) -> str | None:
     """Return the one of ``names`` that ``name`` is probably a misspelling of, or None."""
     by_folded = {str(known).lower(): str(known) for known in names}
-    found = difflib.get_close_matches(str(name).lower(), by_folded, n=1, cutoff=0.67)
+    found = difflib.get_close_matches(str(name).lower(), by_folded, n=1, cutoff=0.67)  # cpu is not gpu
     return by_folded[found[0]] if found else None
 
 

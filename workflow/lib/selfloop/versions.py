@@ -9,7 +9,7 @@ RESULTS_VERSION = {
     "data": 2,
     "train_embedder": 1,
     "train": 1,
-    "sample": 1,
+    "sample": 2,
     "embed": 1,
     "select": 1,
     "evaluate": 2,

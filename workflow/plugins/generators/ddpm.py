@@ -5,6 +5,7 @@ another sampler does not retrain. Defaults are the paper's (arXiv 2509.16499, ap
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
@@ -153,7 +154,7 @@ def load(
     precise = autocast(device, precision)
 
     predictors = {}  # batch size -> the network, on a GPU as one graph
-    evaluated = []  # images of each evaluation
+    evaluated = Counter()
 
     def evaluate(x, t, *classes):
         with precise:
@@ -163,7 +164,7 @@ def load(
         n = len(inputs[0])
         if n not in predictors:
             predictors[n] = Replay(evaluate, *inputs) if _on_gpu(device) else evaluate
-        evaluated.append(n)
+        evaluated["images"] += n
         return predictors[n](*inputs)
 
     @torch.inference_mode()
@@ -180,7 +181,7 @@ def load(
         return to_images(x)
 
     draw = sample if num_classes is not None else lambda seeds: sample(seeds)
-    draw.evaluations = lambda: sum(evaluated)
+    draw.evaluations = lambda: evaluated["images"]
     return draw
 
 
