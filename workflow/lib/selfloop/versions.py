@@ -10,7 +10,7 @@ RESULTS_VERSION = {
     "train_embedder": 1,
     "train": 1,
     "sample": 2,
-    "embed": 1,
+    "embed": 2,
     "select": 1,
     "evaluate": 2,
 }
