@@ -69,9 +69,10 @@ def _double(self, x, output_size=None):
     """Double the sides and convolve, 4 products instead of 9: the kernel is summed in float32 from the weights."""
     assert output_size is None, "a U-Net whose resolutions are not exact doublings"
     with torch.autocast("cpu", enabled=False):
-        weight = self.conv.weight
-        taps = torch.tensor(_DOUBLING, device=weight.device)
-        kernel = (taps @ weight.transpose(0, 1).float() @ taps.T).to(weight.dtype)
+        weight = self.conv.weight  # out x in x 3 x 3
+        taps = torch.tensor(_DOUBLING)
+        kernel = weight.float().flatten(2) @ torch.kron(taps, taps).T
+        kernel = kernel.to(weight.dtype).unflatten(2, (4, 4)).transpose(0, 1)
     return functional.conv_transpose2d(x, kernel, self.conv.bias, stride=2, padding=1)
 
 
