@@ -213,6 +213,17 @@ def test_the_workflow_is_found_from_another_folder(checkout, tmp_path):
     assert "workflow/scripts/train.py" in done.stdout
 
 
+def test_a_folder_without_a_config_has_the_default_one(checkout, tmp_path):
+    """And a --configfile there is a difference from it, not a config whose other keys have the plug-ins' defaults."""
+    (tmp_path / "mine.yaml").write_text("generations: 2\n")
+    where = ("-s", str(checkout.folder / "Snakefile"), "--directory", str(tmp_path))
+    for extra, generations in ((), 10), (("--configfile", str(tmp_path / "mine.yaml")), 2):
+        done = checkout.snakemake("-n", "-p", "--cores", "1", *where, *extra, "--", "results/metrics.csv")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"rule train_g{generations}:" in done.stdout and f"train_g{generations + 1}:" not in done.stdout
+        assert '"nimg": 25600' in done.stdout
+
+
 def test_each_named_figure_is_a_target_of_three_files(jobs):
     for name in ("fd", "gs", "entropy", "entropy_gs", "trace_gs", "real_share", "pca"):
         job = jobs[f"figure_{name}"]

@@ -47,9 +47,9 @@ try:
         if Path(path).suffix in (".yaml", ".yml"):
             read_yaml(path)
     overrides = workflow.config_settings.overwrite_config
-    if overrides and Path("config.yaml").is_file() and not workflow.config_settings.replace_workflow_config:
+    if overrides and DEFAULTS.is_file() and not workflow.config_settings.replace_workflow_config:
         # Snakemake has merged --configfile already, but kept the params of a plug-in that it replaces.
-        config = merge(read_yaml("config.yaml"), overrides)
+        config = merge(read_yaml(DEFAULTS), overrides)
     RESOLVED = resolve(
         config,
         schema=yaml.load(
