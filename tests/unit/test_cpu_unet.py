@@ -56,6 +56,44 @@ def test_without_gradients_it_overwrites_only_its_own(name):
     assert torch.equal(found, again) and torch.equal(batch[0], kept)
 
 
+def test_gradients_under_bf16_autocast_are_as_near_to_float32_as_the_network_s():
+    plain, light, batch = networks("paper-like")
+    lighten(light)
+
+    def gradient(network, precision):
+        network.zero_grad()
+        with autocast("cpu", precision):
+            loss = network(*batch, return_dict=False)[0].float().square().mean()
+        loss.backward()
+        return torch.cat([p.grad.flatten() for p in network.parameters()])
+
+    exact = gradient(plain, "fp32")
+    errors = [float((gradient(network, "bf16") - exact).norm() / exact.norm()) for network in (plain, light)]
+    assert 0 < errors[1] < 1.5 * errors[0] < 0.1
+
+
+def test_with_bf16_weights_it_is_as_near_to_float32_as_the_network_is():
+    plain, light, batch = networks("paper-like")
+    lighten(light)
+    with torch.inference_mode():
+        exact = plain(*batch, return_dict=False)[0]
+        batch[0] = batch[0].bfloat16()
+        errors = []
+        for network in (plain, light):
+            torch.nn.Module.to(network, torch.bfloat16)
+            errors.append(float((network(*batch, return_dict=False)[0].float() - exact).abs().max()))
+    assert 0 < errors[1] < 2 * errors[0] < 0.2
+
+
+@pytest.mark.parametrize(("compile", "device", "lighter"), [(False, "cpu", True), (True, "cpu", False),
+                                                            (False, "cuda", False), (True, "cuda", False)])  # fmt: skip
+def test_the_ddpm_is_lighter_on_a_cpu_alone_and_uncompiled(compile, device, lighter, monkeypatch):
+    network = networks("default-like")[0]
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    assert load_plugin(PLUGIN, "generator")._faster(network, compile, device) is network
+    assert any("forward" in vars(module) for module in network.modules()) == lighter
+
+
 def test_in_bf16_it_is_as_near_to_float32_as_the_network_is():
     plain, light, batch = networks("paper-like")
     lighten(light)
@@ -66,7 +104,7 @@ def test_in_bf16_it_is_as_near_to_float32_as_the_network_is():
     assert 0 < errors[1] < 2 * errors[0] < 0.2
 
 
-def test_dropout_is_drawn_alike():
+def test_dropout_without_attention_is_drawn_alike():
     plain, light, batch = networks("default-like")
     lighten(light)
     outputs = []
@@ -91,6 +129,7 @@ def test_every_block_of_the_ddpm_is_known_and_weights_keep_their_names():
 
 
 def test_what_it_does_not_know_is_left_alone():
+    from diffusers.models.attention_processor import Attention
     from diffusers.models.resnet import ResnetBlock2D
     from diffusers.models.upsampling import Upsample2D
 
@@ -101,6 +140,9 @@ def test_what_it_does_not_know_is_left_alone():
         ResnetBlock2D(in_channels=4, groups=2, non_linearity="gelu"),
         Upsample2D(4, use_conv=False),
         Upsample2D(4, use_conv_transpose=True),
+        Attention(4, heads=1, dim_head=4, residual_connection=True),
+        Attention(4, heads=1, dim_head=4, norm_num_groups=2),
+        Attention(4, heads=1, dim_head=4, norm_num_groups=2, residual_connection=True, rescale_output_factor=2.0),
         torch.nn.Conv2d(4, 4, 3),
     ])  # fmt: skip
     assert lighten(others) == 0

@@ -222,6 +222,31 @@ def test_a_folder_without_a_config_has_the_default_one(checkout, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"rule train_g{generations}:" in done.stdout and f"train_g{generations + 1}:" not in done.stdout
         assert '"nimg": 25600' in done.stdout
+        assert done.stderr.count("no config.yaml in this folder: the default experiment is that of ") == 1
+    (tmp_path / "config.yaml").symlink_to("gone.yaml")
+    done = checkout.snakemake("-n", "--cores", "1", *where)
+    assert done.returncode == 1 and "config.yaml but it is not present" in done.stdout
+
+
+@pytest.mark.parametrize("extra", [(), ("--config", "unused=1")])
+@pytest.mark.parametrize("own", [False, True])
+def test_the_config_of_a_module_is_whole(checkout, tmp_path, extra, own):
+    """Neither the folder's config.yaml nor the one beside the workflow comes into it."""
+    settings = yaml.safe_load((checkout.folder / "config.yaml").read_text()) | {"generations": 2}
+    settings["generator"]["params"]["nimg"] = 7777
+    (tmp_path / "whole.yaml").write_text(yaml.safe_dump({"loop": settings}))
+    if own:
+        (tmp_path / "config.yaml").write_text("generations: 9\n")
+    (tmp_path / "Snakefile").write_text(
+        ('configfile: "config.yaml"\n' if own else "")
+        + f'configfile: "whole.yaml"\nmodule loop:\n    snakefile: "{checkout.folder}/workflow/Snakefile"\n'
+        '    config: config["loop"]\nuse rule * from loop\n'
+    )
+    where = ("-s", str(tmp_path / "Snakefile"), "--directory", str(tmp_path))
+    done = checkout.snakemake("-n", "-p", "--cores", "1", *where, *extra, "--", "results/gen2/fid.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"nimg": 7777' in done.stdout and '"nimg": 25600' not in done.stdout
+    assert "no config.yaml" not in done.stderr
 
 
 def test_each_named_figure_is_a_target_of_three_files(jobs):

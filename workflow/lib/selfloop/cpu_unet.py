@@ -2,7 +2,8 @@
 
 On a CPU an element is read and written in the time of some ten products, and diffusers writes for generality: a block
 divides its output by 1, adds into new memory, and doubles an image before it convolves it. ``lighten`` gives the
-modules whose settings it knows a forward pass without that, which differs by rounding; any other it leaves alone.
+modules of a UNet2DModel whose settings it knows a forward pass without that, which differs by rounding; other settings
+it leaves alone.
 """
 
 import types
