@@ -47,8 +47,8 @@ try:
         if Path(path).suffix in (".yaml", ".yml"):
             read_yaml(path)
     overrides = workflow.config_settings.overwrite_config
-    replaced = IN_A_MODULE_WITH_CONFIG or workflow.config_settings.replace_workflow_config
-    if overrides and DEFAULTS.is_file() and not replaced:
+    whole = IN_A_MODULE_WITH_CONFIG or workflow.config_settings.replace_workflow_config
+    if overrides and DEFAULTS.is_file() and not whole:
         # Snakemake has merged --configfile already, but kept the params of a plug-in that it replaces.
         config = merge(read_yaml(DEFAULTS), overrides)
     RESOLVED = resolve(

@@ -45,7 +45,10 @@ def _is_plain_block(block) -> bool:
 
 
 def _block(self, x, temb):
-    """A residual block (Ho et al. 2020): what only it has seen is overwritten, where no gradient asks for it later."""
+    """A residual block (Ho et al. 2020) of x B x C x H x W and the embedded time B x E, to B x C' x H x W.
+
+    What only it has seen is overwritten, where no gradient asks for it later.
+    """
     overwrite = not torch.is_grad_enabled()
     y = self.conv1(functional.silu(self.norm1(x), inplace=overwrite))
     y += self.time_emb_proj(functional.silu(temb))[:, :, None, None]
@@ -67,7 +70,10 @@ def _is_plain_doubling(layer) -> bool:
 
 
 def _double(self, x, output_size=None):
-    """Double the sides and convolve, 4 products instead of 9: the kernel is summed in float32 from the weights."""
+    """Double the sides and convolve, B x C x H x W to B x C x 2H x 2W, with 4 products a pixel and channel, not 9.
+
+    The kernel is summed in float32 from the weights.
+    """
     assert output_size is None, "a U-Net whose resolutions are not exact doublings"
     with torch.autocast("cpu", enabled=False):
         weight = self.conv.weight  # out x in x 3 x 3
@@ -91,7 +97,10 @@ def _is_plain_attention(attention) -> bool:
 
 
 def _attend(self, x, temb=None):
-    """Self-attention over places, its softmax in float32, faster there than in bf16 (``temb`` is not used)."""
+    """Self-attention over the H x W places of x B x C x H x W; ``temb`` is for other norms than these.
+
+    Its softmax is in float32, which a CPU has faster than bf16.
+    """
     n, channels, height, width = x.shape
     places = self.group_norm(x.view(n, channels, height * width)).transpose(1, 2)
     split = (n, height * width, self.heads, -1)
